@@ -1,0 +1,155 @@
+package actors
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"os"
+
+	"github.com/seed53b03582/troupe/conn"
+	"github.com/seed53b03582/troupe/conn/http1"
+)
+
+// Origin names where a request goes: scheme, host, port and TLS settings
+// together. Two calls share connections only when all four are alike.
+type Origin struct {
+	Scheme string      // "http" or "https"
+	Host   string      // lower case; an IPv6 literal without brackets
+	Port   string      // decimal, never empty
+	TLS    *tls.Config // by identity; nil means the scheduler's
+}
+
+// Request is what a call sends. Exactly one of Bytes, File and Reader holds the
+// body, or none does.
+type Request struct {
+	Origin Origin
+	Method string // decides how the answer is framed (HEAD has no body)
+
+	// Head is the whole request head, its empty line included. The call may
+	// append to it.
+	Head []byte
+	// Close tells that Head says Connection: close: nothing is sent on the
+	// connection afterwards (RFC 9112 §9.6).
+	Close bool
+	// Bytes is a body in memory. It goes out with the head and is only read.
+	Bytes []byte
+	// File is a body on disk: Size bytes from its current offset, sent by the
+	// kernel where that is possible.
+	File *os.File
+	// Reader is a body of the caller's making. It is read on a goroutine of its
+	// own, so that a Read that blocks or panics harms this call alone.
+	Reader io.Reader
+	// Size is how many bytes File or Reader give: fewer are an error, more are
+	// left unread. -1 (Reader only) means until io.EOF, sent in chunks.
+	Size int64
+
+	// Conn pins the call to one connection: it waits while that one is busy.
+	Conn *Conn
+	// Owner must be the connection's owner where it has one (a lease, or a
+	// one-shot call's own connection); nil for a plain pin.
+	Owner *Owner
+
+	// Stream leaves the body on the connection: Do returns after the head and
+	// Read takes the body in pieces.
+	Stream bool
+	// MaxBody bounds a body that is not streamed, in bytes; <= 0: no bound.
+	MaxBody int64
+}
+
+// Answer is what came back. It is the caller's memory: a Call only fills it.
+type Answer struct {
+	Head http1.Head // offsets into Buf
+	// Buf holds the head's bytes and, unless streamed, the body behind them.
+	Buf    []byte
+	BodyAt int // where the body begins in Buf
+	// Conn is the connection that answered.
+	Conn *Conn
+	// Owner is set when the connection is now the caller's own (Config.Fresh).
+	Owner *Owner
+}
+
+// Body returns the answer's body: a slice of Buf, empty when streamed.
+func (a *Answer) Body() []byte { return a.Buf[a.BodyAt:] }
+
+// Owner is the right to use a connection that has been taken out of the pool.
+// Its identity is what counts.
+type Owner struct{ _ byte }
+
+// Call is one request on its way. It holds every message that travels for it, so
+// that a request sends them without allocating. It comes from NewCall, belongs
+// to one goroutine, and goes back with Free.
+type Call struct {
+	Request
+
+	sched  *Scheduler
+	ctx    context.Context
+	answer *Answer
+	lease  bool
+	lost   bool // an actor may still know it: not to be used again
+
+	slot   slot
+	waiter waiter
+	conn   *Conn // granted
+
+	acquire   acquire
+	roundTrip roundTrip
+	send      send
+	feed      feed
+	receive   receive
+	read      read
+
+	// One step of the exchange.
+	piece []byte // to write: with send and feed
+	last  bool   // piece is the last
+	into  []byte // to read into: with read
+	n     int    // read
+	sent  conn.Sent
+	done  bool // the answer is complete
+	err   error
+}
+
+func newCall(s *Scheduler) *Call {
+	c := &Call{sched: s, slot: slot{ch: make(chan struct{}, 1)}}
+	c.acquire.call, c.roundTrip.call, c.send.call = c, c, c
+	c.feed.call, c.receive.call, c.read.call = c, c, c
+	return c
+}
+
+// refused answers an acquire that reached no dispatcher.
+func (c *Call) refused(err error) {
+	c.waiter.err = err
+	c.slot.complete()
+}
+
+// undelivered answers a step that the connection did not finish. begin tells
+// that the step was the first, before which nothing was written.
+func (c *Call) undelivered(reason error, begin bool) {
+	op := conn.OpRead
+	if c.sent != conn.SentAll {
+		op = conn.OpWrite
+	}
+	switch {
+	case reason == errActorGone && begin:
+		c.err = errStale
+	case reason == errActorGone:
+		c.err = c.failure(op, c.sent, c.whyGone())
+	default: // a panic: more may have been written than was reported
+		c.err = c.failure(op, max(c.sent, conn.SentPart), reason)
+	}
+	c.slot.complete()
+}
+
+// whyGone is why the connection of an exchange under way is not there any more.
+func (c *Call) whyGone() error {
+	if err := ended(c.ctx); err != nil {
+		return err
+	}
+	if c.sched.closing.Load() {
+		return ErrSessionClosed
+	}
+	return conn.ErrClosed
+}
+
+func (c *Call) failure(op conn.Op, sent conn.Sent, err error) error {
+	return &conn.Error{Op: op, Sent: sent, RemoteAddr: c.conn.RemoteAddr(), Err: err}
+}

@@ -1,0 +1,156 @@
+package actors
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/seed53b03582/troupe/conn"
+)
+
+// Config are the limits and parts of one Scheduler. Start copies it; the zero
+// value is useful. In every limit zero means the default named in its comment
+// and a negative value means without bound.
+type Config struct {
+	// Driver opens sockets; nil means conn.TCP.
+	Driver conn.Driver
+
+	// TLS are the settings of https origins whose call brings none of its own.
+	// nil means Go's defaults. It is cloned for each origin; its identity is
+	// part of the origin.
+	TLS *tls.Config
+
+	// MaxConns bounds connections in all, being dialled or open (default 4096).
+	MaxConns int
+	// MaxConnsPerOrigin bounds connections to one origin (default 128).
+	MaxConnsPerOrigin int
+	// MaxDialsPerOrigin bounds dials of one origin under way at once (default 16).
+	MaxDialsPerOrigin int
+	// MaxQueuePerOrigin bounds the calls of one origin that wait for a
+	// connection beyond those a dial is under way for (default 10 000).
+	MaxQueuePerOrigin int
+
+	// IdleTimeout ends a connection that nobody has used for so long (default
+	// 90 s; negative: never).
+	IdleTimeout time.Duration
+	// MaxConnAge ends a connection this long after it was opened, give or take
+	// a tenth, as soon as it is idle (zero and negative: never).
+	MaxConnAge time.Duration
+	// DialTimeout bounds name lookup, connect and TLS handshake together
+	// (default 10 s; negative: only the session's end bounds them).
+	DialTimeout time.Duration
+	// ResponseHeaderTimeout bounds the wait for an answer's head once the
+	// request is written (zero and negative: only the call's context does).
+	ResponseHeaderTimeout time.Duration
+	// MaxHeaderBytes bounds an answer's head (default 256 KiB; negative:
+	// without bound).
+	MaxHeaderBytes int
+
+	// Breaker are the thresholds of each origin's circuit breaker.
+	Breaker Breaker
+
+	// System is the actor system to live in; nil means one of the scheduler's
+	// own, ended with it.
+	System *actor.ActorSystem
+
+	// Logger hears of breakers changing state and actors failing, never from
+	// inside an actor. nil means silent.
+	Logger *slog.Logger
+
+	// Fresh gives every call that is pinned to no connection a new one, which
+	// afterwards belongs to that caller alone: the one-shot mode. There is no
+	// dial back-off then.
+	Fresh bool
+}
+
+// Breaker are the thresholds of a circuit breaker. They are handed to gobreaker,
+// one breaker for each origin.
+type Breaker struct {
+	// Failures in a row that open the breaker (default 5; negative: never by this rule).
+	Failures int
+	// Ratio of failed requests within Window that opens the breaker, 0 < Ratio <= 1
+	// (default 0.5; negative: never by this rule).
+	Ratio float64
+	// MinRequests that Window must hold before Ratio counts (default 20; at least 1).
+	MinRequests int
+	// Window over which Ratio is taken (default 10 s; kept in tenths).
+	Window time.Duration
+	// OpenFor is how long an open breaker rejects before it probes (default 5 s).
+	OpenFor time.Duration
+	// Probes let through in half-open; so many successes close it (default 1).
+	Probes int
+	// ServerErrors counts answers of 500 and above as failures too (default: not).
+	ServerErrors bool
+	// Disabled turns the breaker off.
+	Disabled bool
+}
+
+// The defaults, where they live once.
+const (
+	defaultMaxConns          = 4096
+	defaultMaxConnsPerOrigin = 128
+	defaultMaxDialsPerOrigin = 16
+	defaultMaxQueuePerOrigin = 10_000
+	defaultIdleTimeout       = 90 * time.Second
+	defaultDialTimeout       = 10 * time.Second
+	defaultMaxHeaderBytes    = 256 << 10
+
+	// unbounded stands for a negative limit: more than any machine can hold,
+	// and far from overflow.
+	unbounded = 1 << 40
+)
+
+// withDefaults returns cfg with every zero and negative field resolved.
+func (cfg Config) withDefaults() Config {
+	limit := func(p *int, def int) {
+		switch {
+		case *p == 0:
+			*p = def
+		case *p < 0:
+			*p = unbounded
+		}
+	}
+	limit(&cfg.MaxConns, defaultMaxConns)
+	limit(&cfg.MaxConnsPerOrigin, defaultMaxConnsPerOrigin)
+	limit(&cfg.MaxDialsPerOrigin, defaultMaxDialsPerOrigin)
+	limit(&cfg.MaxQueuePerOrigin, defaultMaxQueuePerOrigin)
+	limit(&cfg.MaxHeaderBytes, defaultMaxHeaderBytes)
+	if cfg.IdleTimeout == 0 {
+		cfg.IdleTimeout = defaultIdleTimeout
+	}
+	if cfg.DialTimeout == 0 {
+		cfg.DialTimeout = defaultDialTimeout
+	}
+	if cfg.Driver == nil {
+		cfg.Driver = conn.TCP()
+	}
+	if cfg.TLS == nil {
+		cfg.TLS = &tls.Config{}
+	}
+	cfg.Breaker = cfg.Breaker.withDefaults()
+	return cfg
+}
+
+func (b Breaker) withDefaults() Breaker {
+	if b.Failures == 0 {
+		b.Failures = 5
+	}
+	if b.Ratio == 0 {
+		b.Ratio = 0.5
+	}
+	if b.MinRequests <= 0 {
+		b.MinRequests = 20
+	}
+	if b.Window <= 0 {
+		b.Window = 10 * time.Second
+	}
+	if b.OpenFor <= 0 {
+		b.OpenFor = 5 * time.Second
+	}
+	if b.Probes <= 0 {
+		b.Probes = 1
+	}
+	return b
+}

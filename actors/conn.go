@@ -1,0 +1,101 @@
+package actors
+
+import (
+	"errors"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/seed53b03582/troupe/conn"
+)
+
+// Conn is one connection in the hands of callers: what its actor publishes, and
+// the ways to end it from outside. It is never reused for another socket.
+type Conn struct {
+	id    string
+	sched *Scheduler
+	seat  *seat      // the dispatcher's
+	pid   *actor.PID // set by the actor's Started, before anybody else has the Conn
+
+	activity atomic.Uint32
+	since    atomic.Int64 // instant of the last change of activity
+	answered atomic.Int64
+	closing  atomic.Bool // somebody outside has ended it
+	socket   atomic.Pointer[conn.Conn]
+
+	// The obituary: written by the actor before it ends, read after that.
+	out outcome
+	err error
+}
+
+// ID names the connection within its session.
+func (c *Conn) ID() string { return c.id }
+
+// RemoteAddr is the peer's address; nil while there is none.
+func (c *Conn) RemoteAddr() net.Addr {
+	if s := c.socket.Load(); s != nil {
+		return s.RemoteAddr()
+	}
+	return nil
+}
+
+// Requests is how many requests it has answered so far.
+func (c *Conn) Requests() int { return int(c.answered.Load()) }
+
+// Closed tells whether it has ended, or was told to.
+func (c *Conn) Closed() bool {
+	return c.closing.Load() || activity(c.activity.Load()) == actClosed
+}
+
+// Close ends the connection now. A call under way on it fails with
+// conn.ErrClosed. It is safe to call twice.
+func (c *Conn) Close() error {
+	c.interrupt(conn.ErrClosed)
+	c.sched.root.Send(c.pid, &stop{})
+	return nil
+}
+
+// interrupt closes the socket from outside, with a cause for whoever uses it.
+func (c *Conn) interrupt(cause error) {
+	c.closing.Store(true)
+	if s := c.socket.Load(); s != nil {
+		s.Interrupt(cause)
+	}
+}
+
+// suspect tells whether its idle socket is worth a look.
+func (c *Conn) suspect() bool {
+	s := c.socket.Load()
+	return s != nil && s.Suspect()
+}
+
+// publish shows what the connection is doing, and since when.
+func (c *Conn) publish(a activity) instant {
+	now := c.sched.now()
+	c.activity.Store(uint32(a))
+	c.since.Store(int64(now))
+	return now
+}
+
+var errDialLost = errors.New("troupe: the connection's actor failed while dialling")
+
+// obituary is what the ended connection says about its origin, and, for a dial,
+// why it failed.
+func (c *Conn) obituary() (outcome, error) {
+	if c.err == nil && c.socket.Load() == nil {
+		return c.out, &conn.Error{Op: conn.OpDial, Err: errDialLost}
+	}
+	return c.out, c.err
+}
+
+func (c *Conn) snapshot(now instant) ConnSnapshot {
+	return ConnSnapshot{
+		ID:       c.id,
+		State:    activity(c.activity.Load()).String(),
+		For:      max(0, now.since(instant(c.since.Load()))),
+		Peer:     c.RemoteAddr(),
+		Requests: c.Requests(),
+	}
+}

@@ -1,0 +1,351 @@
+package actors
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io/fs"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/seed53b03582/troupe/conn"
+	"github.com/seed53b03582/troupe/conn/http1"
+)
+
+// connection is the actor that owns one socket. Its handlers block in I/O, on the
+// goroutine of the call that uses it. What it may do when is in connstate.go.
+type connection struct {
+	*Conn
+	mail  *mailbox
+	tls   *tls.Config // nil: plain
+	state connState
+	io    *conn.Conn // nil while dialing
+	used  instant    // last use of the socket
+
+	cancelDial context.CancelFunc
+	verdict    outcome // of the answer being read, should the rest of it come
+	closeAfter bool    // the request said Connection: close
+
+	// The report to the dispatcher, sent when the mailbox is free.
+	report any
+	up     connUp
+	idle   connIdle
+}
+
+func newConnection(s *Scheduler, st *seat, cfg *tls.Config, id string) *connection {
+	c := &connection{Conn: &Conn{id: id, sched: s, seat: st}, tls: cfg}
+	c.publish(actDialing)
+	c.mail = newMailbox(&s.crew, 0) // nobody does another's blocking I/O
+	c.mail.failed = func(err error) { s.journal.failure(c.pid.Id, err) }
+	c.mail.outbox = func() (any, bool) {
+		m := c.report
+		c.report = nil
+		return m, m != nil
+	}
+	c.mail.deliver = func(m any) { s.root.Send(s.dispatcher, m) }
+	c.up.seat, c.idle.seat = st, st
+	return c
+}
+
+// Receive handles one message.
+func (c *connection) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *roundTrip:
+		if c.accept(evRoundTrip, m) {
+			c.roundTrip(ctx, m.call)
+		}
+	case *send:
+		if c.accept(evSend, m) {
+			c.send(ctx, m.call)
+		}
+	case *feed:
+		if c.accept(evFeed, m) {
+			c.feed(ctx, m.call)
+		}
+	case *receive:
+		if c.accept(evReceive, m) {
+			c.receive(ctx, m.call)
+		}
+	case *read:
+		if c.accept(evRead, m) {
+			c.read(ctx, m.call)
+		}
+	case *abandon:
+		if c.accept(evAbandon, m) {
+			c.abandon(ctx, m.drain)
+		}
+	case *look:
+		if c.accept(evLook, m) {
+			c.look(ctx)
+		}
+	case *dialed:
+		if c.accept(evDialed, m) {
+			c.dialed(ctx, m)
+		}
+	case *stop:
+		if c.accept(evStop, m) {
+			c.end(ctx, c.out, c.err)
+		}
+	case *actor.Started:
+		c.pid = ctx.Self()
+		c.dial(ctx)
+	case *actor.Stopping:
+		c.close()
+	case *actor.Stopped:
+		c.mail.close()
+	}
+}
+
+func (c *connection) accept(e connEvent, m any) bool {
+	if accepts[c.state][e] {
+		return true
+	}
+	reject(m)
+	return false
+}
+
+// roundTrip writes a whole request and reads its answer.
+func (c *connection) roundTrip(ctx actor.Context, call *Call) {
+	if !c.ready(ctx, call) {
+		return
+	}
+	unwatch := c.watch(call.ctx)
+	err := c.write(call)
+	if err == nil {
+		err = c.answer(call)
+	}
+	c.settle(ctx, call, err, unwatch())
+}
+
+// send writes the head and the first piece of a body that comes in pieces.
+func (c *connection) send(ctx actor.Context, call *Call) {
+	if !c.ready(ctx, call) {
+		return
+	}
+	unwatch := c.watch(call.ctx)
+	c.publish(actWriting)
+	c.closeAfter = call.Close
+	sent, err := c.io.Write(call.Head, call.piece, call.last)
+	c.wrote(ctx, call, sent, err, unwatch())
+}
+
+// feed writes the next piece.
+func (c *connection) feed(ctx actor.Context, call *Call) {
+	unwatch := c.watch(call.ctx)
+	sent, err := c.io.More(call.piece, call.last)
+	c.wrote(ctx, call, sent, err, unwatch())
+}
+
+// wrote ends a step after which more of the exchange follows.
+func (c *connection) wrote(ctx actor.Context, call *Call, sent conn.Sent, err error, undisturbed bool) {
+	call.sent = sent
+	call.err = c.failure(conn.OpWrite, sent, err)
+	if err == nil && undisturbed {
+		c.state = connWriting
+	} else {
+		if err == nil { // the context ended just now: the next step would find a closed socket
+			call.err = c.failure(conn.OpWrite, sent, ended(call.ctx))
+		}
+		c.end(ctx, verdictOf(call.err), nil)
+	}
+	call.slot.complete()
+}
+
+// receive reads the answer to what send and feed have written.
+func (c *connection) receive(ctx actor.Context, call *Call) {
+	unwatch := c.watch(call.ctx)
+	err := c.answer(call)
+	c.settle(ctx, call, err, unwatch())
+}
+
+// read fills the caller's memory with the next piece of a streamed body.
+func (c *connection) read(ctx actor.Context, call *Call) {
+	unwatch := c.watch(call.ctx)
+	n, done, err := c.io.Read(call.into)
+	call.n, call.done = n, done
+	c.settle(ctx, call, c.failure(conn.OpRead, conn.SentAll, err), unwatch())
+}
+
+// ready looks at the connection before anything is written, and at whether the
+// caller still wants it.
+func (c *connection) ready(ctx actor.Context, call *Call) bool {
+	if !c.io.Alive(c.sched.now().since(c.used)) {
+		call.err = errStale
+		c.end(ctx, outcomeNeutral, nil)
+	} else if err := ended(call.ctx); err != nil {
+		call.err = c.failure(conn.OpWrite, conn.SentNothing, err)
+		c.free(outcomeNeutral, 0)
+	} else {
+		return true
+	}
+	call.slot.complete()
+	return false
+}
+
+// joinUpTo is the size of a body that is copied behind its head to go out with
+// it in one write; a larger one goes through writev.
+const joinUpTo = 16 << 10
+
+// write sends a request that is at hand as a whole.
+func (c *connection) write(call *Call) error {
+	c.publish(actWriting)
+	c.closeAfter = call.Close
+	body := call.Bytes
+	if len(body) <= joinUpTo {
+		call.Head = append(call.Head, body...)
+		body = nil
+	}
+	var err error
+	call.sent, err = c.io.Write(call.Head, body, call.File == nil)
+	if err == nil && call.File != nil {
+		call.sent, err = c.io.SendFile(call.File, call.Size)
+	}
+	if err != nil && call.sent == conn.SentNothing && c.answered.Load() > 0 && !c.interrupted() {
+		return errStale // it died idle: another connection can take the request
+	}
+	return c.failure(conn.OpWrite, call.sent, err)
+}
+
+// answer reads the head and, unless streamed, the body.
+func (c *connection) answer(call *Call) error {
+	c.publish(actReading)
+	s, a := c.sched, call.answer
+	limits := http1.Limits{Bytes: s.cfg.MaxHeaderBytes}
+	var err error
+	a.Buf, err = c.io.ReadHead(call.Method, &a.Head, a.Buf[:0], limits, s.cfg.ResponseHeaderTimeout)
+	a.BodyAt = len(a.Buf)
+	if err == nil && !call.Stream {
+		a.Buf, err = c.io.ReadAll(a.Buf, call.MaxBody)
+	}
+	c.verdict = outcomeOK
+	if s.cfg.Breaker.ServerErrors && err == nil && a.Head.Status() >= 500 {
+		c.verdict = outcomeFailed
+	}
+	return c.failure(conn.OpRead, call.sent, err)
+}
+
+// settle ends a step that may have ended the exchange: the connection is freed
+// for the next, goes on streaming, or ends. undisturbed tells that the caller's
+// context can't touch it any more.
+func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbed bool) {
+	call.err = err
+	switch {
+	case err == errStale:
+		c.end(ctx, outcomeNeutral, nil)
+	case err != nil:
+		c.end(ctx, verdictOf(err), nil)
+	case !c.io.Finished():
+		c.state = connReading
+		if !undisturbed {
+			c.end(ctx, outcomeNeutral, nil) // the next read is told why
+		}
+	default:
+		call.done = true
+		c.answered.Add(1)
+		if undisturbed && !c.closeAfter && c.io.Reusable() {
+			a := call.answer
+			c.free(c.verdict, conn.KeepAlive(a.Head.Get(a.Buf, "Keep-Alive")))
+		} else {
+			c.end(ctx, c.verdict, nil)
+		}
+	}
+	call.slot.complete()
+}
+
+// free makes the connection idle and reports so.
+func (c *connection) free(out outcome, keep time.Duration) {
+	c.io.Park()
+	c.state = connOpen
+	c.used = c.publish(actIdle)
+	c.idle.out, c.idle.keep = out, keep
+	c.report = &c.idle
+}
+
+// The rest of an answer that nobody wants is read where it is no more than this,
+// to keep the connection (RFC 9112 §9.3); else closing is cheaper.
+const (
+	drainBytes = 64 << 10
+	drainTime  = 50 * time.Millisecond
+)
+
+func (c *connection) abandon(ctx actor.Context, drain bool) {
+	if c.state == connReading && drain && !c.closeAfter && !c.interrupted() &&
+		c.io.Drain(drainBytes, drainTime) && c.io.Reusable() {
+		c.answered.Add(1)
+		c.free(c.verdict, 0)
+		return
+	}
+	c.end(ctx, outcomeNeutral, nil)
+}
+
+func (c *connection) look(ctx actor.Context) {
+	// Asked because there is something to see: never take it as fresh.
+	if c.io.Alive(time.Hour) {
+		used := c.used
+		c.free(outcomeNeutral, 0)
+		c.used = used
+		return
+	}
+	c.end(ctx, outcomeNeutral, nil)
+}
+
+// end closes the socket and stops the actor; the dispatcher hears of it when the
+// actor has terminated.
+func (c *connection) end(ctx actor.Context, out outcome, err error) {
+	c.out, c.err = out, err
+	c.close()
+	ctx.Stop(ctx.Self())
+}
+
+// close is idempotent. A driver's conn that panics here must not keep the actor
+// from ending.
+func (c *connection) close() {
+	defer func() { _ = recover() }()
+	if c.state == connClosed {
+		return
+	}
+	c.state = connClosed
+	c.publish(actClosed)
+	if c.cancelDial != nil {
+		c.cancelDial()
+	}
+	if c.io != nil {
+		c.io.Close()
+	}
+}
+
+func (c *connection) interrupted() bool { return c.closing.Load() }
+
+// watch makes the end of ctx close the socket, which ends any read or write at
+// once. The returned function undoes that; false means that it was too late.
+func (c *connection) watch(ctx context.Context) (unwatch func() bool) {
+	if ctx.Done() == nil {
+		return undisturbed
+	}
+	return context.AfterFunc(ctx, func() { c.io.Interrupt(ended(ctx)) })
+}
+
+func undisturbed() bool { return true }
+
+// failure wraps err once with what the connection knows; nil stays nil.
+func (c *connection) failure(op conn.Op, sent conn.Sent, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &conn.Error{Op: op, Sent: sent, RemoteAddr: c.io.RemoteAddr(), Err: err}
+}
+
+// verdictOf tells what a failed exchange says about the origin: what the caller,
+// this side or its files did says nothing.
+func verdictOf(err error) outcome {
+	var file *fs.PathError
+	var short *conn.ShortFileError
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, ErrSessionClosed),
+		errors.Is(err, conn.ErrClosed), errors.Is(err, conn.ErrTooLarge),
+		errors.As(err, &file), errors.As(err, &short):
+		return outcomeNeutral
+	}
+	return outcomeFailed
+}

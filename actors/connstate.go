@@ -1,0 +1,68 @@
+package actors
+
+// connState is what a connection actor is doing.
+//
+//	state        event      next                     effect
+//	dialing      dialed     open | closed            reported up, or ended with the dial's error
+//	open         roundTrip  open | reading | closed  request written; answer read, streamed: its head
+//	open         send       writing | closed         head and first piece written
+//	open         look       open | closed            socket looked at
+//	writing      feed       writing | closed         next piece written
+//	writing      receive    open | reading | closed  answer read, streamed: its head
+//	writing      abandon    closed                   the server is owed the rest: no reuse
+//	reading      read       reading | open | closed  next piece of the body read
+//	reading      abandon    open | closed            a small rest drained, else closed
+//	any          stop       closed                   socket closed
+//
+// An event without a row is refused: its sender learns that the connection is
+// not there for it.
+type connState uint8
+
+const (
+	connDialing connState = iota
+	connOpen
+	connWriting
+	connReading
+	connClosed
+	connStates
+)
+
+type connEvent uint8
+
+const (
+	evDialed connEvent = iota
+	evRoundTrip
+	evSend
+	evFeed
+	evReceive
+	evRead
+	evAbandon
+	evLook
+	evStop
+	connEvents
+)
+
+// accepts holds the rows of the table above.
+var accepts = [connStates][connEvents]bool{
+	connDialing: {evDialed: true, evStop: true},
+	connOpen:    {evRoundTrip: true, evSend: true, evLook: true, evStop: true},
+	connWriting: {evFeed: true, evReceive: true, evAbandon: true, evStop: true},
+	connReading: {evRead: true, evAbandon: true, evStop: true},
+	connClosed:  {},
+}
+
+// activity is what a connection publishes of itself.
+type activity uint32
+
+const (
+	actDialing activity = iota
+	actHandshaking
+	actIdle
+	actWriting
+	actReading
+	actClosed
+)
+
+func (a activity) String() string {
+	return [...]string{"dialing", "handshaking", "idle", "writing", "reading", "closed"}[a]
+}

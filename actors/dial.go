@@ -1,0 +1,102 @@
+package actors
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/seed53b03582/troupe/conn"
+)
+
+// dialGrace is how long after DialTimeout a driver that ignores its context is
+// given up: its own error, if it comes, says more than ours.
+const dialGrace = 100 * time.Millisecond
+
+// dial starts to open the socket, on a goroutine of the crew and with the
+// session's context: a caller that leaves does not waste it.
+func (c *connection) dial(actx actor.Context) {
+	s := c.sched
+	ctx, cancel := s.ctx, context.CancelFunc(nil)
+	if s.cfg.DialTimeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, s.cfg.DialTimeout)
+	} else {
+		ctx, cancel = context.WithCancel(ctx)
+	}
+	c.cancelDial = cancel
+	key := c.seat.origin.key // immutable
+	late := s.giveUpDial(c.Conn)
+	started := s.crew.run(func() {
+		m := c.open(ctx, net.JoinHostPort(key.Host, key.Port))
+		cancel()
+		if late != nil {
+			late.Stop()
+		}
+		s.root.Send(c.pid, m)
+	})
+	if !started {
+		c.end(actx, outcomeNeutral, &conn.Error{Op: conn.OpDial, Err: ErrSessionClosed})
+	}
+}
+
+// giveUpDial tells the connection that its dial has failed if the driver is
+// still at it long after its time.
+func (s *Scheduler) giveUpDial(c *Conn) *time.Timer {
+	if s.cfg.DialTimeout <= 0 {
+		return nil
+	}
+	return time.AfterFunc(s.cfg.DialTimeout+dialGrace, func() {
+		if s.crew.enter() {
+			defer s.crew.leave()
+			s.root.Send(c.pid, &dialed{err: &conn.Error{Op: conn.OpDial, Err: context.DeadlineExceeded}})
+		}
+	})
+}
+
+// open runs the driver and the TLS handshake, both of which are the user's code
+// in part: a panic there is this dial's error.
+func (c *connection) open(ctx context.Context, address string) (m *dialed) {
+	m = &dialed{}
+	op := conn.OpDial
+	var nc net.Conn
+	defer func() {
+		if r := recover(); r != nil {
+			if nc != nil {
+				nc.Close()
+			}
+			m.io, m.err = nil, &conn.Error{Op: op, Err: newPanicError(r)}
+		}
+	}()
+	if nc, m.err = conn.Dial(ctx, c.sched.cfg.Driver, address); m.err != nil {
+		return m
+	}
+	sock := conn.New(nc, &c.sched.buffers)
+	if c.tls != nil {
+		op = conn.OpTLS
+		c.publish(actHandshaking)
+		if m.err = sock.Secure(ctx, c.tls); m.err != nil {
+			return m
+		}
+	}
+	m.io = sock
+	return m
+}
+
+// dialed takes over the socket, or ends with the dial's error.
+func (c *connection) dialed(ctx actor.Context, m *dialed) {
+	if m.err != nil {
+		out := outcomeFailed
+		if conn.Local(m.err) || c.sched.ctx.Err() != nil {
+			out = outcomeNeutral
+		}
+		c.end(ctx, out, m.err)
+		return
+	}
+	c.io = m.io
+	c.socket.Store(m.io)
+	c.err = nil
+	c.state = connOpen
+	c.used = c.publish(actIdle)
+	c.report = &c.up
+}

@@ -1,0 +1,243 @@
+package actors
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/sony/gobreaker/v2"
+
+	"github.com/seed53b03582/troupe/conn"
+)
+
+// dispatcher is the actor that decides which call gets which connection. It
+// takes each event to the pool and carries out what the pool decided. It never
+// blocks, dials or does I/O, because callers run it.
+type dispatcher struct {
+	sched *Scheduler
+	mail  *mailbox
+	pool  *pool
+	seats map[string]*seat // by the actor's PID
+
+	named  uint64 // connections so far
+	timer  *time.Timer
+	armed  instant  // when timer fires; never: it does not
+	ending []ending // to be ended by the crew after this message
+}
+
+// ending is a connection actor to stop; with cut, its socket first and at once.
+type ending struct {
+	conn *Conn
+	cut  bool
+}
+
+// dispatcherBudget is how many messages of others a caller runs while it holds
+// the dispatcher: each takes a few hundred nanoseconds.
+const dispatcherBudget = 16
+
+func newDispatcher(s *Scheduler, random func() float64) *dispatcher {
+	d := &dispatcher{sched: s, mail: newMailbox(&s.crew, dispatcherBudget), seats: map[string]*seat{}, armed: never}
+	d.pool = newPool(s.cfg, random, func(o *origin, from, to gobreaker.State) {
+		s.journal.breaker(o.name, from.String(), to.String())
+	})
+	return d
+}
+
+// Receive takes in one event.
+func (d *dispatcher) Receive(ctx actor.Context) {
+	p, now := d.pool, d.sched.now()
+	switch m := ctx.Message().(type) {
+	case *acquire:
+		p.acquire(now, &m.call.waiter)
+	case *connIdle:
+		p.connIdle(now, m.seat, m.out, m.keep)
+	case *leave:
+		p.leave(now, &m.call.waiter)
+		defer close(m.done)
+	case *giveBack:
+		p.giveBack(now, m.seat, m.owner)
+	case *connUp:
+		p.connUp(now, m.seat)
+	case *actor.Terminated:
+		d.terminated(now, m.Who.Id)
+	case *tick:
+		d.armed = never
+		p.tick(now)
+	case *suspicious:
+		for _, x := range m.which {
+			p.suspicious(x.s, x.since)
+		}
+	case *snapshot:
+		m.reply <- d.snapshot(now)
+	case *drain:
+		p.drain(now)
+	case *cut:
+		p.cut()
+	case *actor.Stopping:
+		p.drain(now) // nobody may wait for a dispatcher that has failed
+		p.cut()
+	case *actor.Stopped:
+		d.stopped()
+		return
+	}
+	d.carryOut(ctx)
+}
+
+// carryOut does what the pool decided, in order.
+func (d *dispatcher) carryOut(ctx actor.Context) {
+	p := d.pool
+	for i := 0; i < len(p.effects); i++ {
+		switch e := p.effects[i]; e.kind {
+		case effGrant, effRefuse:
+			e.w.call.slot.complete()
+		case effDial:
+			d.spawn(ctx, e.s)
+		case effStop:
+			d.ending = append(d.ending, ending{e.s.conn, false})
+		case effCut:
+			d.ending = append(d.ending, ending{e.s.conn, true})
+		case effLook:
+			d.look(e.s.conn)
+		}
+		p.effects[i] = effect{}
+	}
+	p.effects = p.effects[:0]
+	if len(d.ending) > 0 {
+		d.end()
+	}
+	if len(p.suspects) > 0 {
+		d.peek()
+	}
+	if p.wake < d.armed {
+		d.arm(p.wake)
+	}
+	if p.draining && p.seats.len() == 0 {
+		d.sched.drained()
+	}
+}
+
+// spawn starts the actor of a connection, which dials by itself.
+func (d *dispatcher) spawn(ctx actor.Context, s *seat) {
+	d.named++
+	o := s.origin
+	if o.tls == nil && o.key.Scheme == "https" {
+		base := o.key.TLS
+		if base == nil {
+			base = d.sched.cfg.TLS
+		}
+		o.tls = conn.TLSConfig(base, o.key.Host)
+	}
+	c := newConnection(d.sched, s, o.tls, strconv.FormatUint(d.named, 10))
+	s.conn = c.Conn
+	props := actor.PropsFromProducer(func() actor.Actor { return c },
+		actor.WithMailbox(func() actor.Mailbox { return c.mail }))
+	pid, err := ctx.SpawnNamed(props, "conn-"+c.id)
+	if err != nil {
+		// The name is taken: only possible if the engine lost a Terminated.
+		d.pool.closed(d.sched.now(), s, outcomeNeutral, err)
+		return
+	}
+	d.seats[pid.Id] = s
+}
+
+// terminated is the one way in which a connection's slot becomes free, whatever
+// ended its actor.
+func (d *dispatcher) terminated(now instant, id string) {
+	s := d.seats[id]
+	if s == nil {
+		return
+	}
+	delete(d.seats, id)
+	out, err := s.conn.obituary()
+	d.pool.closed(now, s, out, err)
+}
+
+// end stops actors on a goroutine of the crew: closing a TLS connection writes.
+func (d *dispatcher) end() {
+	batch := slices.Clone(d.ending)
+	clear(d.ending)
+	d.ending = d.ending[:0]
+	work := func() {
+		for _, e := range batch {
+			if e.cut {
+				e.conn.interrupt(ErrSessionClosed)
+			}
+		}
+		for _, e := range batch {
+			d.sched.root.Send(e.conn.pid, &stop{})
+		}
+	}
+	if !d.sched.crew.run(work) {
+		work()
+	}
+}
+
+func (d *dispatcher) look(c *Conn) {
+	d.sched.crew.run(func() { d.sched.root.Send(c.pid, &look{}) })
+}
+
+// peek looks at idle sockets from outside their actors, which costs 0.4 µs each,
+// and names those that have something to see.
+func (d *dispatcher) peek() {
+	batch := slices.Clone(d.pool.suspects)
+	clear(d.pool.suspects)
+	d.pool.suspects = d.pool.suspects[:0]
+	d.sched.crew.run(func() {
+		seen := batch[:0]
+		for _, x := range batch {
+			if x.s.conn.suspect() {
+				seen = append(seen, x)
+			}
+		}
+		if len(seen) > 0 {
+			d.sched.root.Send(d.sched.dispatcher, &suspicious{which: seen})
+		}
+	})
+}
+
+// arm makes the clock send a tick at t.
+func (d *dispatcher) arm(t instant) {
+	d.armed = t
+	in := max(0, t.since(d.sched.now()))
+	if d.timer == nil {
+		d.timer = time.AfterFunc(in, d.ticked)
+	} else {
+		d.timer.Reset(in)
+	}
+}
+
+func (d *dispatcher) ticked() {
+	if d.sched.crew.enter() {
+		defer d.sched.crew.leave()
+		d.sched.root.Send(d.sched.dispatcher, &tick{})
+	}
+}
+
+func (d *dispatcher) stopped() {
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	d.mail.close()
+	close(d.sched.stopped)
+}
+
+func (d *dispatcher) snapshot(now instant) Snapshot {
+	var snap Snapshot
+	for _, o := range d.pool.keyed {
+		snap.Origins = append(snap.Origins, o.snapshot(now))
+	}
+	slices.SortFunc(snap.Origins, func(a, b OriginSnapshot) int { return strings.Compare(a.Origin, b.Origin) })
+	for k := d.pool.seats.front; k != nil; k = k.next {
+		s := k.of
+		c := s.conn.snapshot(now)
+		c.Origin, c.Age = s.origin.name, now.since(s.born)
+		if s.state == seatOwned && !d.sched.cfg.Fresh {
+			c.State = "leased"
+		}
+		snap.Conns = append(snap.Conns, c)
+	}
+	slices.SortStableFunc(snap.Conns, func(a, b ConnSnapshot) int { return strings.Compare(a.Origin, b.Origin) })
+	return snap
+}

@@ -1,0 +1,16 @@
+package actors
+
+import "errors"
+
+var (
+	// ErrCircuitOpen tells that the origin's breaker is open: nothing was sent.
+	ErrCircuitOpen = errors.New("troupe: the origin's circuit breaker is open: nothing was sent; try again later")
+	// ErrQueueFull tells that too many calls wait for this origin already.
+	ErrQueueFull = errors.New("troupe: too many calls wait for this origin: raise MaxQueuePerOrigin or MaxConnsPerOrigin, or send fewer at once")
+	// ErrSessionClosed tells that the session has been shut down.
+	ErrSessionClosed = errors.New("troupe: the session is closed")
+	// ErrWrongOrigin tells that a call was pinned to a connection to another origin.
+	ErrWrongOrigin = errors.New("troupe: the connection leads to another origin: nothing was sent")
+	// ErrForeignConnection tells that a connection belongs to another session.
+	ErrForeignConnection = errors.New("troupe: the connection belongs to another session: nothing was sent")
+)

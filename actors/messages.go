@@ -1,0 +1,180 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/seed53b03582/troupe/conn"
+)
+
+// All messages, grouped by who receives them. Commands are verbs, reports are
+// facts. Those that travel with every request are parts of the Call or of the
+// connection they belong to, so that sending one allocates nothing.
+//
+// None of them is worth a line in a dead-letter log: a message that comes too
+// late is rejected (see rejectable), which is an ordinary end.
+
+// quiet keeps a message out of the engine's dead-letter log.
+type quiet struct{}
+
+func (quiet) IgnoreDeadLetterLogging() {}
+
+// ---- to the dispatcher, from callers ----
+
+// acquire asks for a connection. Answered through call.slot.
+type acquire struct {
+	quiet
+	call *Call
+}
+
+// leave tells that the caller of an acquire does not wait any more. The acquire
+// is answered all the same. done is closed when the dispatcher knows nothing of
+// the leave any more: only then may the call be used again.
+type leave struct {
+	quiet
+	call *Call
+	done chan struct{}
+}
+
+// giveBack hands back a connection that was granted and not used (owner nil), or
+// a leased one.
+type giveBack struct {
+	quiet
+	seat  *seat
+	owner *Owner
+}
+
+// snapshot asks what every actor is doing.
+type snapshot struct {
+	quiet
+	reply chan Snapshot // capacity 1
+}
+
+// drain begins the end: no new calls, nobody waits, idle connections end.
+type drain struct{ quiet }
+
+// cut ends what drain left under way.
+type cut struct{ quiet }
+
+// ---- to the dispatcher, from the clock and the sweeper ----
+
+// tick tells that time has passed.
+type tick struct{ quiet }
+
+// suspicious tells that the sockets of these idle connections have something to
+// see.
+type suspicious struct {
+	quiet
+	which []suspect
+}
+
+// ---- to the dispatcher, from connections ----
+
+// connUp: the dial has succeeded.
+type connUp struct {
+	quiet
+	seat *seat
+}
+
+// connIdle: the connection is fit for another request, and its mailbox free.
+type connIdle struct {
+	quiet
+	seat *seat
+	out  outcome
+	keep time.Duration // how long the server keeps it; 0: it did not say
+}
+
+// ---- to a connection, from its dial ----
+
+// dialed brings the socket, or why there is none.
+type dialed struct {
+	quiet
+	io  *conn.Conn
+	err error
+}
+
+// ---- to a connection, from the caller it was granted to ----
+
+// roundTrip: write the whole request and read the answer, or, for a streamed
+// one, its head.
+type roundTrip struct {
+	quiet
+	call *Call
+}
+
+// send: write the request's head and the first piece of a body that comes in
+// pieces.
+type send struct {
+	quiet
+	call *Call
+}
+
+// feed: write the next piece.
+type feed struct {
+	quiet
+	call *Call
+}
+
+// receive: all is written; read the answer.
+type receive struct {
+	quiet
+	call *Call
+}
+
+// read: fill the caller's memory with the next piece of the body.
+type read struct {
+	quiet
+	call *Call
+}
+
+// abandon: the caller will not go on with this exchange. Nobody awaits an answer.
+type abandon struct {
+	quiet
+	drain bool // a small rest of the body may be read to keep the connection
+}
+
+// ---- to a connection, from the dispatcher ----
+
+// look: see whether the socket is still good.
+type look struct{ quiet }
+
+// stop: end. The engine's own Stop would be logged where it comes too late.
+type stop struct{ quiet }
+
+var (
+	// errActorGone rejects a message to an actor that has ended.
+	errActorGone = errors.New("troupe: the actor has ended")
+	// errStale tells the caller's side that an idle connection was found dead
+	// before a byte was written: it takes another.
+	errStale = errors.New("troupe: the idle connection was dead")
+	// errLeft answers the acquire of a caller that has left.
+	errLeft = errors.New("troupe: the caller has left")
+)
+
+func (m *acquire) reject(error)  { m.call.refused(ErrSessionClosed) }
+func (m *leave) reject(error)    { close(m.done) } // the acquire before it is answered by itself
+func (m *snapshot) reject(error) { m.reply <- Snapshot{} }
+
+func (m *dialed) reject(error) {
+	if m.io != nil {
+		m.io.Interrupt(ErrSessionClosed)
+	}
+}
+
+func (m *roundTrip) reject(reason error) { m.call.undelivered(reason, true) }
+func (m *send) reject(reason error)      { m.call.undelivered(reason, true) }
+func (m *feed) reject(reason error)      { m.call.undelivered(reason, false) }
+func (m *receive) reject(reason error)   { m.call.undelivered(reason, false) }
+func (m *read) reject(reason error)      { m.call.undelivered(reason, false) }
+
+// ended is why ctx has ended, its cause included; nil while it has not.
+func ended(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != ctx.Err() {
+		return errors.Join(ctx.Err(), cause)
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,141 @@
+package actors
+
+import (
+	"crypto/tls"
+	"net"
+	"time"
+)
+
+// waiter is one call's wish for a connection. It belongs to the dispatcher from
+// acquire until it is answered.
+type waiter struct {
+	call  *Call // whose slot is completed with the answer
+	key   Origin
+	pin   *seat  // this connection or none
+	owner *Owner // the right to an owned pin; with lease, the owner to be
+	lease bool   // take the connection out of the pool
+
+	since  instant
+	origin *origin
+	place  link[*waiter] // in origin.waiters or pin.pinned
+	dial   *seat         // the dial it awaits: its own (Fresh), or, once it has left, the oldest
+	probe  probe         // half-open: to be settled
+
+	// The answer: one of the two.
+	seat *seat
+	err  error
+}
+
+// seatState is what the scheduler uses a connection for.
+type seatState uint8
+
+const (
+	seatDialing  seatState = iota // a slot is taken, no socket yet
+	seatIdle                      // in the pool
+	seatBusy                      // granted to one call
+	seatLooking                   // taken out for a look at its socket
+	seatOwned                     // out of the pool, waiting for its owner's next call
+	seatStopping                  // told to end; the slot is freed when it has
+	seatGone                      // ended
+)
+
+// seat is a connection in the eyes of the scheduler, and the slot it takes from
+// the limits. Only the dispatcher touches it.
+type seat struct {
+	conn   *Conn
+	origin *origin
+	state  seatState
+	born   instant
+	ends   instant // MaxConnAge, jittered; 0: never
+
+	idleSince instant
+	idleUntil instant       // 0: no bound
+	keep      time.Duration // the server's Keep-Alive timeout less a margin; 0: unknown
+
+	owner  *Owner
+	pinned list[*waiter]
+	serves *waiter // Fresh: the call this dial is for
+	probe  probe   // of the exchange under way
+	room   *origin // whom its end makes room for
+
+	turn   link[*seat] // in origin.dialing or origin.idle
+	oldest link[*seat] // in pool.idle or pool.owned
+	all    link[*seat] // in pool.seats
+}
+
+// origin is the scheduling state of one origin: a plain struct without I/O and
+// without a clock.
+type origin struct {
+	key     Origin
+	name    string        // scheme://host:port
+	tls     *tls.Config   // what its connections use; nil until the first, and for http
+	waiters list[*waiter] // first come first served
+	idle    list[*seat]   // oldest first; the youngest is reused
+	conns   int           // slots taken, dials included
+	dialing list[*seat]   // of which have no socket yet, oldest first
+	making  int           // connections of other origins being ended to make room
+	backoff backoff
+	breaker *breaker
+
+	requests, failures, rejected, dialed, failedDials uint64
+
+	starving link[*origin] // in pool.starving
+	empty    link[*origin] // in pool.empty
+	emptyAt  instant
+	alarmAt  instant // the alarm set for it; 0: none
+}
+
+func originName(key Origin) string {
+	return key.Scheme + "://" + net.JoinHostPort(key.Host, key.Port)
+}
+
+// wantsDial tells whether somebody waits for whom no dial is under way.
+func (o *origin) wantsDial(fresh bool) bool {
+	if fresh {
+		return o.waiters.len() > 0
+	}
+	return o.waiters.len() > o.dialing.len()
+}
+
+// queued is how many wait beyond those a dial is under way for.
+func (o *origin) queued() int { return o.waiters.len() - o.dialing.len() }
+
+// deserted tells whether nothing is left to schedule.
+func (o *origin) deserted() bool { return o.conns == 0 && o.waiters.len() == 0 }
+
+// usable tells whether an idle connection may be given out at now.
+func (s *seat) usable(now instant) bool {
+	return (s.idleUntil == 0 || now < s.idleUntil) && (s.ends == 0 || now < s.ends)
+}
+
+// expires is when an idle connection ends by itself; 0: never.
+func (s *seat) expires() instant {
+	if s.ends != 0 && (s.idleUntil == 0 || s.ends < s.idleUntil) {
+		return s.ends
+	}
+	return s.idleUntil
+}
+
+func (o *origin) snapshot(now instant) OriginSnapshot {
+	snap := OriginSnapshot{
+		Origin:              o.name,
+		Queued:              o.waiters.len(),
+		Dialing:             o.dialing.len(),
+		Idle:                o.idle.len(),
+		Busy:                o.conns - o.dialing.len() - o.idle.len(),
+		Backoff:             o.backoff.left(now),
+		Breaker:             o.breaker.String(),
+		ConsecutiveFailures: o.breaker.row,
+		Requests:            o.requests,
+		Failures:            o.failures,
+		Rejected:            o.rejected,
+		Dials:               o.dialed,
+		FailedDials:         o.failedDials,
+	}
+	o.breaker.window.roll(now)
+	snap.WindowRequests, snap.WindowFailures = o.breaker.window.all, o.breaker.window.failed
+	if k := o.waiters.front; k != nil {
+		snap.Oldest = now.since(k.of.since)
+	}
+	return snap
+}

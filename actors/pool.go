@@ -1,0 +1,548 @@
+package actors
+
+import (
+	"math"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+
+	"github.com/seed53b03582/troupe/conn"
+)
+
+// pool decides over every connection of a scheduler: it is the dispatcher's
+// state, without I/O and without a clock. Each method takes in one event, at
+// now, and appends what has to be done to effects. Reserving is part of
+// deciding, so limits hold exactly.
+//
+// A call that wants a connection:
+//  1. gets the youngest idle one of its origin, if nobody waits before it;
+//  2. else waits, and where the limits and the origin's backoff allow, a dial is
+//     started (for whoever is first when it is done);
+//  3. or is rejected: breaker open, queue full, session closed.
+//
+// When MaxConns stands in the way, the oldest idle connection of another origin
+// is ended; where there is none, the origin starves until a slot or a connection
+// becomes free, in order.
+type pool struct {
+	cfg      Config
+	random   func() float64                            // jitter, in [0, 1)
+	changed  func(o *origin, from, to gobreaker.State) // a breaker's state
+	keyed    map[Origin]*origin
+	seats    list[*seat]   // all whose slot is taken
+	idle     list[*seat]   // of all origins, the longest idle first
+	owned    list[*seat]   // Fresh: waiting for their owner, the longest idle first
+	starving list[*origin] // in the order in which they came to need a slot
+	empty    list[*origin] // nothing to schedule, the longest empty first
+
+	draining bool
+	alarms   alarms
+	sweepAt  instant // 0: none due
+	expiry   instant // no idle connection ends before
+	wake     instant // when tick wants to be called
+	effects  []effect
+	suspects []suspect
+}
+
+// effect is something for the dispatcher to do.
+type effect struct {
+	kind effectKind
+	w    *waiter
+	s    *seat
+}
+
+type effectKind uint8
+
+const (
+	effGrant  effectKind = iota // tell w that it has s
+	effRefuse                   // tell w of its err
+	effDial                     // start an actor for s, which dials
+	effStop                     // end the actor of s
+	effCut                      // the same, and its socket at once
+	effLook                     // let the actor of s look at its socket
+)
+
+// suspect is an idle connection whose socket is to be peeked at, and since when
+// it was idle then.
+type suspect struct {
+	s     *seat
+	since instant
+}
+
+const (
+	never = instant(math.MaxInt64)
+
+	// An origin is forgotten this long after its last connection ended, or
+	// earlier where more than maxEmpty of them are kept.
+	forgetAfter = 5 * time.Minute
+	maxEmpty    = 4096
+
+	// Sockets of idle connections are looked at so often, or four times within
+	// IdleTimeout or MaxConnAge where those are short.
+	sweepEvery   = 2 * time.Second
+	sweepAtLeast = 10 * time.Millisecond
+)
+
+func newPool(cfg Config, random func() float64, changed func(*origin, gobreaker.State, gobreaker.State)) *pool {
+	return &pool{cfg: cfg, random: random, changed: changed, keyed: map[Origin]*origin{}, wake: never, expiry: never}
+}
+
+func (p *pool) do(kind effectKind, w *waiter, s *seat) {
+	p.effects = append(p.effects, effect{kind, w, s})
+}
+
+func (p *pool) wakeAt(t instant) { p.wake = min(p.wake, t) }
+
+// originOf finds or creates the state of an origin.
+func (p *pool) originOf(key Origin) *origin {
+	if o := p.keyed[key]; o != nil {
+		o.empty.remove()
+		return o
+	}
+	o := &origin{key: key, name: originName(key)}
+	o.breaker = newBreaker(p.cfg.Breaker, o.name, func(from, to gobreaker.State) { p.changed(o, from, to) })
+	p.keyed[key] = o
+	return o
+}
+
+// acquire: a call wants a connection.
+func (p *pool) acquire(now instant, w *waiter) {
+	w.since = now
+	if p.draining {
+		p.refuse(w, ErrSessionClosed)
+		return
+	}
+	if w.pin != nil {
+		p.acquirePinned(now, w)
+		return
+	}
+	o := p.originOf(w.key)
+	w.origin = o
+	var err error
+	if w.probe, err = o.breaker.admit(); err != nil {
+		o.rejected++
+		p.refuse(w, err)
+		p.noteEmpty(now, o)
+		return
+	}
+	if o.waiters.len() == 0 {
+		if s := p.takeIdle(now, o); s != nil {
+			p.grant(s, w)
+			return
+		}
+	}
+	o.waiters.pushBack(&w.place, w)
+	p.serve(now, o)
+	if w.place.in != nil && o.queued() > p.cfg.MaxQueuePerOrigin {
+		o.rejected++
+		p.dismiss(now, w, ErrQueueFull)
+	}
+}
+
+// acquirePinned: a call wants one connection and no other. It waits while that
+// one is busy; the breaker has no say, since no other connection would be opened.
+func (p *pool) acquirePinned(now instant, w *waiter) {
+	s := w.pin
+	o := s.origin
+	w.origin = o
+	switch {
+	case o.key != w.key:
+		p.refuse(w, ErrWrongOrigin)
+	case s.state >= seatStopping || s.conn.Closed():
+		p.refuse(w, conn.ErrClosed)
+	case s.state == seatIdle, s.state == seatOwned && (s.owner == w.owner):
+		p.unlist(s)
+		p.grant(s, w)
+	case s.pinned.len() >= p.cfg.MaxQueuePerOrigin:
+		o.rejected++
+		p.refuse(w, ErrQueueFull)
+	default:
+		s.pinned.pushBack(&w.place, w)
+	}
+}
+
+// leave: a caller has gone. Whatever happens, it is answered; where it had been
+// already, nothing happens.
+func (p *pool) leave(now instant, w *waiter) {
+	switch {
+	case w.seat != nil || w.err != nil:
+	case w.dial != nil: // Fresh: the dial was for it alone
+		w.dial.serves = nil
+		p.stop(w.dial)
+		p.dismiss(now, w, errLeft)
+	default:
+		if k := w.origin.dialing.front; k != nil && w.pin == nil {
+			w.dial = k.of
+		}
+		p.dismiss(now, w, errLeft)
+	}
+}
+
+// dismiss takes a waiter out of its queue and refuses it.
+func (p *pool) dismiss(now instant, w *waiter, err error) {
+	w.place.remove()
+	w.probe.settle(outcomeNeutral)
+	w.probe = nil
+	p.refuse(w, err)
+	p.noteEmpty(now, w.origin)
+}
+
+func (p *pool) refuse(w *waiter, err error) {
+	w.err = err
+	p.do(effRefuse, w, nil)
+}
+
+func (p *pool) grant(s *seat, w *waiter) {
+	w.place.remove()
+	w.seat = s
+	if w.lease {
+		s.owner = w.owner
+		s.state = seatOwned
+		w.probe.settle(outcomeNeutral) // a lease is no request
+	} else {
+		s.state = seatBusy
+		s.probe = w.probe
+		s.origin.requests++
+	}
+	w.probe = nil
+	p.do(effGrant, w, s)
+}
+
+// takeIdle takes the youngest idle connection of o out of the pool, ending those
+// that may not be used any more.
+func (p *pool) takeIdle(now instant, o *origin) *seat {
+	for k := o.idle.back; k != nil; k = o.idle.back {
+		s := k.of
+		p.unlist(s)
+		if s.usable(now) {
+			return s
+		}
+		p.stop(s)
+	}
+	return nil
+}
+
+func (p *pool) unlist(s *seat) {
+	s.turn.remove()
+	s.oldest.remove()
+}
+
+// serve gives waiting calls of o what there is: idle connections, then dials.
+func (p *pool) serve(now instant, o *origin) {
+	for o.waiters.len() > 0 {
+		s := p.takeIdle(now, o)
+		if s == nil {
+			break
+		}
+		p.grant(s, o.waiters.front.of)
+	}
+	if p.dialWhatMay(now, o) {
+		p.starve(o)
+	} else {
+		o.starving.remove()
+	}
+}
+
+// dialWhatMay starts the dials that o wants and may have. It reports true when
+// only MaxConns stands in the way of more.
+func (p *pool) dialWhatMay(now instant, o *origin) bool {
+	for o.wantsDial(p.cfg.Fresh) {
+		switch {
+		case o.dialing.len() >= p.cfg.MaxDialsPerOrigin, o.conns >= p.cfg.MaxConnsPerOrigin:
+			return false
+		case now < o.backoff.retryAt:
+			p.alarm(o)
+			return false
+		case p.seats.len() >= p.cfg.MaxConns:
+			return true
+		}
+		p.dial(now, o)
+	}
+	return false
+}
+
+func (p *pool) dial(now instant, o *origin) {
+	s := &seat{origin: o, born: now, state: seatDialing}
+	if age := p.cfg.MaxConnAge; age > 0 {
+		s.ends = now.add(age - age/10 + time.Duration(p.random()*float64(age/5)))
+	}
+	o.conns++
+	o.dialed++
+	o.dialing.pushBack(&s.turn, s)
+	p.seats.pushBack(&s.all, s)
+	if p.cfg.Fresh {
+		w := o.waiters.front.of
+		w.place.remove()
+		w.dial, s.serves, s.owner = s, w, w.owner
+	}
+	p.do(effDial, nil, s)
+}
+
+// starve queues o for a slot of MaxConns, and makes room where others idle.
+func (p *pool) starve(o *origin) {
+	if o.starving.in == nil {
+		p.starving.pushBack(&o.starving, o)
+	}
+	for o.making < o.queued() && p.idle.len() > 0 {
+		p.makeRoom(o, p.idle.front.of)
+	}
+}
+
+func (p *pool) makeRoom(o *origin, s *seat) {
+	s.room = o
+	o.making++
+	p.stop(s)
+}
+
+// connUp: a dial has succeeded.
+func (p *pool) connUp(now instant, s *seat) {
+	if s.state != seatDialing {
+		return // told to stop meanwhile
+	}
+	s.turn.remove()
+	s.origin.backoff.succeeded()
+	s.idleSince = now
+	if w := s.serves; w != nil {
+		s.serves, w.dial = nil, nil
+		p.grant(s, w)
+		return
+	}
+	p.offer(now, s)
+	p.serve(now, s.origin) // the end of the backoff, or a free place among the dials
+}
+
+// connIdle: an exchange, or a look, has left the connection fit for another.
+// keep is how long the server said it keeps it; 0: it did not say.
+func (p *pool) connIdle(now instant, s *seat, out outcome, keep time.Duration) {
+	switch s.state {
+	case seatBusy:
+		s.idleSince = now
+		if keep > 0 {
+			s.keep = keep
+		}
+		p.report(now, s.origin, out, &s.probe)
+	case seatLooking:
+	default:
+		return // told to stop meanwhile
+	}
+	p.offer(now, s)
+}
+
+// report tells the breaker, and, where that opens it, all who wait.
+func (p *pool) report(now instant, o *origin, out outcome, pr *probe) {
+	o.breaker.report(now, out, *pr)
+	*pr = nil
+	if out != outcomeFailed {
+		return
+	}
+	o.failures++
+	if !o.breaker.open() {
+		return
+	}
+	for k := o.waiters.front; k != nil; k = o.waiters.front {
+		o.rejected++
+		p.dismiss(now, k.of, ErrCircuitOpen)
+	}
+}
+
+// offer gives a free connection to whoever is next, or idles it.
+func (p *pool) offer(now instant, s *seat) {
+	if p.draining || s.conn.Closed() || (s.ends != 0 && now >= s.ends) {
+		p.stop(s)
+		return
+	}
+	w := p.next(s)
+	if k := p.starving.front; k != nil && s.owner == nil && s.pinned.len() == 0 && k.of != s.origin {
+		// Nobody may starve behind an origin that is always busy: who has
+		// waited longest comes first, here too.
+		o := k.of
+		if o.making < o.queued() && (w == nil || o.waiters.front.of.since < w.since) {
+			p.makeRoom(o, s)
+			return
+		}
+	}
+	if w != nil {
+		p.grant(s, w)
+		return
+	}
+	p.rest(now, s)
+}
+
+// next is who has waited longest for s: pinned to it, or for any of its origin.
+func (p *pool) next(s *seat) *waiter {
+	var w *waiter
+	for k := s.pinned.front; k != nil; k = k.next {
+		if s.owner == nil || k.of.owner == s.owner {
+			w = k.of
+			break
+		}
+	}
+	if s.owner != nil {
+		return w
+	}
+	if k := s.origin.waiters.front; k != nil && (w == nil || k.of.since < w.since) {
+		w = k.of
+	}
+	return w
+}
+
+// rest puts a connection that nobody waits for where it is found again.
+func (p *pool) rest(now instant, s *seat) {
+	s.idleUntil = 0
+	if p.cfg.IdleTimeout > 0 {
+		s.idleUntil = s.idleSince.add(p.cfg.IdleTimeout)
+	}
+	if s.keep > 0 {
+		if until := s.idleSince.add(s.keep); s.idleUntil == 0 || until < s.idleUntil {
+			s.idleUntil = until
+		}
+	}
+	all := &p.idle
+	if s.owner == nil {
+		s.state = seatIdle
+		insertByIdle(&s.origin.idle, &s.turn, s)
+	} else {
+		s.state = seatOwned
+		if !p.cfg.Fresh {
+			return // leased: its owner hands it back
+		}
+		all = &p.owned
+	}
+	insertByIdle(all, &s.oldest, s)
+	if p.sweepAt == 0 {
+		p.sweepAt = now.add(p.sweepInterval())
+		p.wakeAt(p.sweepAt)
+	}
+	if e := s.expires(); e != 0 && e < p.expiry {
+		p.expiry = e
+		p.wakeAt(e)
+	}
+}
+
+// insertByIdle keeps l in the order of idleSince. Only a connection back from a
+// look is not the youngest.
+func insertByIdle(l *list[*seat], k *link[*seat], s *seat) {
+	at := l.back
+	for at != nil && at.of.idleSince > s.idleSince {
+		at = at.prev
+	}
+	l.insertAfter(at, k, s)
+}
+
+// stop ends a connection. Its slot is free once its actor has ended.
+func (p *pool) stop(s *seat) {
+	if s.state >= seatStopping {
+		return
+	}
+	p.unlist(s)
+	s.state = seatStopping
+	p.do(effStop, nil, s)
+}
+
+// closed: the actor of s has ended, and its socket is closed. For a dial that
+// failed err says why.
+func (p *pool) closed(now instant, s *seat, out outcome, err error) {
+	if s.state == seatGone {
+		return
+	}
+	o, was := s.origin, s.state
+	p.unlist(s)
+	s.all.remove()
+	s.state = seatGone
+	o.conns--
+	if s.room != nil {
+		s.room.making--
+		s.room = nil
+	}
+	for k := s.pinned.front; k != nil; k = s.pinned.front {
+		p.dismiss(now, k.of, conn.ErrClosed)
+	}
+	if was == seatDialing {
+		p.dialFailed(now, s, out, err)
+	} else {
+		p.report(now, o, out, &s.probe)
+	}
+	p.serve(now, o)
+	p.serveStarving(now)
+	p.noteEmpty(now, o)
+}
+
+// dialFailed: the call that has waited longest gets the error, the origin backs
+// off, and the breaker hears of it once.
+func (p *pool) dialFailed(now instant, s *seat, out outcome, err error) {
+	o := s.origin
+	o.failedDials++
+	w := s.serves
+	if !p.cfg.Fresh {
+		o.backoff.failed(s.born, now, p.random())
+		if k := o.waiters.front; k != nil {
+			w = k.of
+		}
+	}
+	var pr probe
+	if w != nil {
+		w.place.remove()
+		pr, w.probe = w.probe, nil
+		p.refuse(w, err)
+	}
+	p.report(now, o, out, &pr)
+}
+
+func (p *pool) serveStarving(now instant) {
+	for p.seats.len() < p.cfg.MaxConns && p.starving.front != nil {
+		o, before := p.starving.front.of, p.seats.len()
+		p.serve(now, o)
+		if p.seats.len() == before && o.starving.in != nil {
+			return
+		}
+	}
+}
+
+// giveBack: a lease has ended, or a call did not need its connection after all.
+func (p *pool) giveBack(now instant, s *seat, owner *Owner) {
+	switch {
+	case s.state == seatOwned && s.owner == owner && owner != nil:
+		s.owner = nil
+		s.idleSince = now
+		p.offer(now, s)
+	case s.state == seatBusy && s.owner == owner && owner != nil:
+		s.owner = nil // the call under way reports it idle
+	case s.state == seatBusy && owner == nil:
+		s.probe.settle(outcomeNeutral)
+		s.probe = nil
+		s.origin.requests--
+		p.offer(now, s)
+	}
+}
+
+// drain: no new calls; those that wait are refused; what idles ends.
+func (p *pool) drain(now instant) {
+	p.draining = true
+	for _, o := range p.keyed {
+		for k := o.waiters.front; k != nil; k = o.waiters.front {
+			p.dismiss(now, k.of, ErrSessionClosed)
+		}
+	}
+	for k := p.seats.front; k != nil; k = k.next {
+		s := k.of
+		for q := s.pinned.front; q != nil; q = s.pinned.front {
+			p.dismiss(now, q.of, ErrSessionClosed)
+		}
+		if w := s.serves; w != nil {
+			s.serves, w.dial = nil, nil
+			p.dismiss(now, w, ErrSessionClosed)
+		}
+		switch s.state {
+		case seatIdle, seatOwned, seatDialing:
+			p.stop(s)
+		}
+	}
+}
+
+// cut: whatever is still under way ends now.
+func (p *pool) cut() {
+	for k := p.seats.front; k != nil; k = k.next {
+		p.unlist(k.of)
+		k.of.state = seatStopping
+		p.do(effCut, nil, k.of)
+	}
+}

@@ -1,0 +1,161 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/seed53b03582/troupe/conn"
+	"github.com/seed53b03582/troupe/conn/http1"
+)
+
+const (
+	// pumpSize is how much of a body is read, and written, at a time.
+	pumpSize = 32 << 10
+	// chunkRoom is kept free before the data for a chunk's size line.
+	chunkRoom = len("7fffffff\r\n")
+	// maxEmptyReads in a row end a body: its reader makes no progress.
+	maxEmptyReads = 100
+)
+
+// pump reads a body of the caller's making on a goroutine of its own, one piece
+// ahead of the socket. A Read that blocks can't be ended from here: a call that
+// leaves leaves the goroutine behind, and that ends when its Read returns.
+type pump struct {
+	full  chan filled   // from the goroutine, in order
+	empty chan []byte   // buffers to fill
+	quit  chan struct{} // closed by stop
+
+	buf []byte // the buffer that piece is part of
+
+	// The current piece, framed and ready to be written.
+	piece []byte
+	last  bool
+}
+
+type filled struct {
+	buf   []byte
+	piece []byte
+	last  bool
+	err   error
+}
+
+// startPump begins to read size bytes of r, or, where size is -1, all of it, in
+// chunks.
+func startPump(r io.Reader, size int64) *pump {
+	p := &pump{full: make(chan filled, 1), empty: make(chan []byte, 2), quit: make(chan struct{})}
+	p.empty <- make([]byte, chunkRoom+pumpSize+len(http1.ChunkEnd)+len(http1.LastChunk))
+	p.empty <- nil // the second buffer is made when there is a second piece
+	go p.run(r, size)
+	return p
+}
+
+// stop lets the goroutine end, now or when its Read returns.
+func (p *pump) stop() { close(p.quit) }
+
+// next makes the next piece the current one. The memory of the one before goes
+// back to be filled.
+func (p *pump) next(ctx, session context.Context) error {
+	if p.buf != nil {
+		p.empty <- p.buf
+		p.buf = nil
+	}
+	select {
+	case f := <-p.full:
+		p.buf, p.piece, p.last = f.buf, f.piece, f.last
+		return f.err
+	case <-ctx.Done():
+		return ended(ctx)
+	case <-session.Done():
+		return ErrSessionClosed
+	}
+}
+
+func (p *pump) run(r io.Reader, size int64) {
+	left := size
+	for {
+		var buf []byte
+		select {
+		case buf = <-p.empty:
+		case <-p.quit:
+			return
+		}
+		if buf == nil {
+			buf = make([]byte, chunkRoom+pumpSize+len(http1.ChunkEnd)+len(http1.LastChunk))
+		}
+		f := fill(r, buf, left, size)
+		if size >= 0 {
+			left -= int64(len(f.piece))
+		}
+		select {
+		case p.full <- f:
+		case <-p.quit:
+			return
+		}
+		if f.last || f.err != nil {
+			return
+		}
+	}
+}
+
+// fill reads one piece into buf and frames it.
+func fill(r io.Reader, buf []byte, left, size int64) (f filled) {
+	f.buf = buf
+	defer func() {
+		if v := recover(); v != nil {
+			f.err = newPanicError(v)
+		}
+	}()
+	room := buf[chunkRoom : chunkRoom+pumpSize]
+	if size >= 0 && int64(len(room)) > left {
+		room = room[:left]
+	}
+	n, err := readSome(r, room)
+	switch {
+	case err != nil && err != io.EOF:
+		f.err = fmt.Errorf("reading the body: %w", err)
+	case size >= 0:
+		f.piece, f.last = room[:n], int64(n) == left
+		if err == io.EOF && !f.last {
+			f.err = &conn.ShortFileError{Want: size, Got: size - left + int64(n)}
+		}
+	default:
+		f.piece, f.last = frame(buf, n, err == io.EOF), err == io.EOF
+	}
+	return f
+}
+
+// readSome reads at least one byte, or gives io.EOF, perhaps with the last ones.
+func readSome(r io.Reader, p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for range maxEmptyReads {
+		n, err := r.Read(p)
+		if n < 0 || n > len(p) {
+			return 0, errors.New("the reader gave an impossible count")
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+	return 0, io.ErrNoProgress
+}
+
+// frame makes a chunk of the n bytes at buf[chunkRoom:], without moving them.
+func frame(buf []byte, n int, last bool) []byte {
+	start, end := chunkRoom, chunkRoom+n
+	if n > 0 {
+		var line [chunkRoom]byte
+		size := append(strconv.AppendInt(line[:0], int64(n), 16), http1.ChunkEnd...)
+		start -= len(size)
+		copy(buf[start:], size)
+		end += copy(buf[end:], http1.ChunkEnd)
+	}
+	if last {
+		end += copy(buf[end:], http1.LastChunk)
+	}
+	return buf[start:end]
+}

@@ -1,0 +1,199 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/asynkron/protoactor-go/eventstream"
+
+	"github.com/seed53b03582/troupe/conn"
+)
+
+// Scheduler is a dispatcher actor, its connections, and all they need. Start
+// makes one; Close or Shutdown ends it.
+type Scheduler struct {
+	cfg        Config
+	began      time.Time
+	system     *actor.ActorSystem
+	root       *actor.RootContext
+	dispatcher *actor.PID
+	letters    *eventstream.Subscription
+
+	ctx    context.Context // ends when the scheduler cuts off
+	cutOff context.CancelFunc
+
+	crew    crew
+	journal *journal
+	buffers conn.Buffers
+	calls   sync.Pool
+
+	closing   atomic.Bool
+	drainOnce sync.Once
+	empty     chan struct{} // closed: draining, and no connection is left
+	emptyOnce sync.Once
+	stopped   chan struct{} // closed: the dispatcher has stopped
+	closeOnce sync.Once
+	closeErr  error
+	over      chan struct{} // closed: everything has ended
+}
+
+// patience is how long Close waits for code that is not troupe's and was told to
+// end: a Driver that ignores its context, a net.Conn that ignores its Close.
+const patience = 5 * time.Second
+
+// stopOnFailure ends a failed actor and never restarts one: a socket has no
+// second life. One value for all, since the engine registers each.
+var stopOnFailure = actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive { return actor.StopDirective })
+
+// Start brings a scheduler up. A Driver with a Start is started; its error is
+// returned.
+func Start(cfg Config) (*Scheduler, error) {
+	s := &Scheduler{
+		cfg:     cfg.withDefaults(),
+		began:   time.Now(),
+		empty:   make(chan struct{}),
+		stopped: make(chan struct{}),
+		over:    make(chan struct{}),
+	}
+	s.ctx, s.cutOff = context.WithCancel(context.Background())
+	if d, ok := s.cfg.Driver.(conn.Starter); ok {
+		if err := d.Start(s.ctx); err != nil {
+			s.cutOff()
+			return nil, err
+		}
+	}
+	s.journal = newJournal(s.cfg.Logger, &s.crew)
+	s.calls.New = func() any { return newCall(s) }
+	s.system = s.cfg.System
+	if s.system == nil {
+		s.system = newSystem()
+	}
+	s.root = s.system.Root
+	d := newDispatcher(s, rand.Float64)
+	s.dispatcher = s.root.SpawnPrefix(actor.PropsFromProducer(func() actor.Actor { return d },
+		actor.WithMailbox(func() actor.Mailbox { return d.mail }),
+		actor.WithSupervisor(stopOnFailure), actor.WithGuardian(stopOnFailure)), "troupe")
+	s.letters = s.system.EventStream.Subscribe(s.deadLetter)
+	return s, nil
+}
+
+// newSystem makes an actor system of the session's own: silent, and with a
+// dead-letter throttle that does not outlive it.
+func newSystem() *actor.ActorSystem {
+	silent := slog.New(slog.DiscardHandler)
+	return actor.NewActorSystem(
+		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return silent }),
+		actor.WithDeadLetterThrottleInterval(time.Millisecond),
+	)
+}
+
+// deadLetter rejects what was sent to an actor of this scheduler that has ended:
+// no call may hang because its message got lost.
+func (s *Scheduler) deadLetter(event any) {
+	letter, ok := event.(*actor.DeadLetterEvent)
+	if !ok || letter.PID == nil {
+		return
+	}
+	below, ours := strings.CutPrefix(letter.PID.Id, s.dispatcher.Id)
+	if ours && (below == "" || below[0] == '/') {
+		reject(letter.Message)
+	}
+}
+
+func (s *Scheduler) now() instant { return instant(time.Since(s.began)) }
+
+// NewCall gives an empty call. Free it when its answer has been taken.
+func (s *Scheduler) NewCall() *Call { return s.calls.Get().(*Call) }
+
+// Free takes a call back. It must not be used afterwards, nor freed twice.
+func (s *Scheduler) Free(c *Call) {
+	if c.lost {
+		return
+	}
+	c.Request = Request{Head: c.Head[:0]}
+	if cap(c.Head) > maxPooledHead {
+		c.Head = nil
+	}
+	c.waiter = waiter{}
+	c.ctx, c.answer, c.conn, c.err = nil, nil, nil, nil
+	c.piece, c.into, c.lease, c.done = nil, nil, false, false
+	s.calls.Put(c)
+}
+
+// maxPooledHead keeps one large request from holding its memory for ever.
+const maxPooledHead = 64 << 10
+
+// Snapshot tells what every actor is doing. After the end it is empty.
+func (s *Scheduler) Snapshot() Snapshot {
+	m := &snapshot{reply: make(chan Snapshot, 1)}
+	s.root.Send(s.dispatcher, m)
+	select {
+	case snap := <-m.reply:
+		return snap
+	case <-s.over:
+		return Snapshot{}
+	}
+}
+
+// Shutdown refuses new calls, fails those that wait with ErrSessionClosed, and
+// lets those under way finish until ctx ends; then it cuts them off and returns
+// the context's error. When it returns everything has ended, as with Close.
+func (s *Scheduler) Shutdown(ctx context.Context) error {
+	s.drain()
+	var cutShort error
+	select {
+	case <-s.empty:
+	case <-s.over:
+	case <-ctx.Done():
+		cutShort = ended(ctx)
+	}
+	return errors.Join(cutShort, s.Close())
+}
+
+func (s *Scheduler) drain() {
+	s.drainOnce.Do(func() { s.root.Send(s.dispatcher, &drain{}) })
+}
+
+// drained is the dispatcher's word that no connection is left.
+func (s *Scheduler) drained() { s.emptyOnce.Do(func() { close(s.empty) }) }
+
+// Close cuts everything off. When it returns, every actor, goroutine, timer and
+// socket has ended; an error names what did not obey within five seconds, or is
+// that of the Driver's Stop. It is safe to call twice and from many goroutines.
+func (s *Scheduler) Close() error {
+	s.closeOnce.Do(func() { s.closeErr = s.close() })
+	return s.closeErr
+}
+
+func (s *Scheduler) close() error {
+	defer close(s.over)
+	var errs []error
+	await := func(ok bool, what string) {
+		if !ok {
+			errs = append(errs, errors.New("troupe: closing the session: "+what))
+		}
+	}
+	s.closing.Store(true)
+	s.drain()
+	s.cutOff()
+	s.root.Send(s.dispatcher, &cut{})
+	await(waitFor(s.empty, patience), "a connection of the Driver does not end though it was closed")
+	s.root.Stop(s.dispatcher)
+	await(waitFor(s.stopped, patience), "the dispatcher does not end")
+	await(s.crew.close(patience), "a Driver's dial or a log handler does not return though its context has ended")
+	s.system.EventStream.Unsubscribe(s.letters)
+	if s.cfg.System == nil {
+		s.system.Shutdown()
+	}
+	if d, ok := s.cfg.Driver.(conn.Stopper); ok {
+		errs = append(errs, d.Stop(context.Background()))
+	}
+	return errors.Join(errs...)
+}

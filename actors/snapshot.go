@@ -1,0 +1,83 @@
+package actors
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Snapshot is what every actor of a session is doing at one moment.
+type Snapshot struct {
+	Origins []OriginSnapshot // in order of scheme, host and port
+	Conns   []ConnSnapshot   // in order of origin and id
+}
+
+// OriginSnapshot is the scheduling state of one origin.
+type OriginSnapshot struct {
+	Origin  string        // scheme://host:port
+	Queued  int           // calls waiting for a connection
+	Oldest  time.Duration // how long the first of them has waited
+	Dialing int           // dials under way
+	Idle    int           // connections nobody uses
+	Busy    int           // connections in use, leased ones included
+	Backoff time.Duration // until the next dial may start; 0: now
+
+	Breaker             string // closed, open, half-open or disabled
+	ConsecutiveFailures int
+	WindowRequests      int // finished within the breaker's window
+	WindowFailures      int
+
+	// Totals since the origin was first seen.
+	Requests    uint64 // exchanges that were given a connection
+	Failures    uint64 // of which the origin failed, and failed dials
+	Rejected    uint64 // turned away: queue full or breaker open
+	Dials       uint64
+	FailedDials uint64
+}
+
+// ConnSnapshot is one connection actor.
+type ConnSnapshot struct {
+	ID       string
+	Origin   string
+	State    string        // dialing, handshaking, idle, leased, writing, reading or closed
+	For      time.Duration // how long in that state
+	Peer     net.Addr      // nil while dialing
+	Age      time.Duration // since the dial began
+	Requests int           // answered
+}
+
+// String prints the snapshot as two tables.
+func (s Snapshot) String() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ORIGIN\tQUEUED\tOLDEST\tDIALING\tIDLE\tBUSY\tBREAKER\tREQUESTS\tFAILURES\tREJECTED\tDIALS")
+	for _, o := range s.Origins {
+		fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%d\t%d\t%s\t%d\t%d\t%d\t%d\n", o.Origin, o.Queued, round(o.Oldest),
+			o.Dialing, o.Idle, o.Busy, o.Breaker, o.Requests, o.Failures, o.Rejected, o.Dials)
+	}
+	w.Flush()
+	b.WriteByte('\n')
+	fmt.Fprintln(w, "CONNECTION\tORIGIN\tSTATE\tFOR\tPEER\tAGE\tREQUESTS")
+	for _, c := range s.Conns {
+		peer := "-"
+		if c.Peer != nil {
+			peer = c.Peer.String()
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\n", c.ID, c.Origin, c.State, round(c.For), peer, round(c.Age), c.Requests)
+	}
+	w.Flush()
+	return b.String()
+}
+
+// round keeps three or four telling digits.
+func round(d time.Duration) time.Duration {
+	switch {
+	case d >= time.Second:
+		return d.Round(10 * time.Millisecond)
+	case d >= time.Millisecond:
+		return d.Round(10 * time.Microsecond)
+	}
+	return d.Round(time.Microsecond)
+}

@@ -1,0 +1,150 @@
+package actors
+
+import (
+	"container/heap"
+	"time"
+)
+
+// alarm makes tick serve o when its backoff is over.
+func (p *pool) alarm(o *origin) {
+	at := o.backoff.retryAt
+	if o.alarmAt == at {
+		return
+	}
+	o.alarmAt = at
+	heap.Push(&p.alarms, alarm{at, o})
+	p.wakeAt(at)
+}
+
+// tick: time has passed. It does what was due and sets wake to when it wants to
+// be called again.
+func (p *pool) tick(now instant) {
+	p.wake = never
+	for len(p.alarms) > 0 && p.alarms[0].at <= now {
+		a := heap.Pop(&p.alarms).(alarm)
+		if a.o.alarmAt == a.at {
+			a.o.alarmAt = 0
+			p.serve(now, a.o)
+		}
+	}
+	if len(p.alarms) > 0 {
+		p.wakeAt(p.alarms[0].at)
+	}
+	p.sweep(now)
+	p.forget(now)
+}
+
+// sweep ends idle connections whose time is over and, when it is due, lists the
+// rest for a look at their sockets.
+func (p *pool) sweep(now instant) {
+	due := p.sweepAt != 0 && p.sweepAt <= now
+	if !due && now < p.expiry {
+		p.wakeAt(p.expiry)
+		if p.sweepAt != 0 {
+			p.wakeAt(p.sweepAt)
+		}
+		return
+	}
+	p.expiry = never
+	for _, l := range []*list[*seat]{&p.idle, &p.owned} {
+		for k := l.front; k != nil; {
+			s := k.of
+			k = k.next
+			switch {
+			case !s.usable(now):
+				p.stop(s)
+				continue
+			case due:
+				p.suspects = append(p.suspects, suspect{s, s.idleSince})
+			}
+			if e := s.expires(); e != 0 {
+				p.expiry = min(p.expiry, e)
+			}
+		}
+	}
+	p.wakeAt(p.expiry)
+	switch {
+	case p.idle.len()+p.owned.len() == 0:
+		p.sweepAt = 0
+	case due:
+		p.sweepAt = now.add(p.sweepInterval())
+	}
+	if p.sweepAt != 0 {
+		p.wakeAt(p.sweepAt)
+	}
+}
+
+func (p *pool) sweepInterval() time.Duration {
+	every := sweepEvery
+	for _, d := range []time.Duration{p.cfg.IdleTimeout, p.cfg.MaxConnAge} {
+		if d > 0 {
+			every = min(every, d/4)
+		}
+	}
+	return max(every, sweepAtLeast)
+}
+
+// suspicious: the socket of a connection that had been idle since since has
+// something to see. If it has not been used in between, its actor shall look.
+func (p *pool) suspicious(s *seat, since instant) {
+	idle := s.state == seatIdle || s.state == seatOwned && s.oldest.in == &p.owned
+	if !idle || s.idleSince != since {
+		return
+	}
+	p.unlist(s)
+	s.state = seatLooking
+	p.do(effLook, nil, s)
+}
+
+// noteEmpty remembers since when an origin has nothing to schedule.
+func (p *pool) noteEmpty(now instant, o *origin) {
+	if !o.deserted() {
+		return
+	}
+	o.empty.remove()
+	o.emptyAt = now
+	p.empty.pushBack(&o.empty, o)
+	p.wakeAt(now.add(forgetAfter))
+	for p.empty.len() > maxEmpty {
+		p.drop(p.empty.front.of)
+	}
+}
+
+// forget drops the origins that have been empty for long.
+func (p *pool) forget(now instant) {
+	for k := p.empty.front; k != nil; k = p.empty.front {
+		due := k.of.emptyAt.add(forgetAfter)
+		if now < due {
+			p.wakeAt(due)
+			return
+		}
+		p.drop(k.of)
+	}
+}
+
+func (p *pool) drop(o *origin) {
+	o.empty.remove()
+	o.starving.remove()
+	delete(p.keyed, o.key)
+}
+
+// alarm is when an origin wants to be served again.
+type alarm struct {
+	at instant
+	o  *origin
+}
+
+// alarms is a heap, the earliest first.
+type alarms []alarm
+
+func (a alarms) Len() int           { return len(a) }
+func (a alarms) Less(i, j int) bool { return a[i].at < a[j].at }
+func (a alarms) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
+func (a *alarms) Push(v any)        { *a = append(*a, v.(alarm)) }
+func (a *alarms) Pop() any {
+	old := *a
+	v := old[len(old)-1]
+	old[len(old)-1] = alarm{}
+	*a = old[:len(old)-1]
+	return v
+}

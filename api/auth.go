@@ -1,0 +1,55 @@
+package api
+
+import (
+	"encoding/base64"
+	"strings"
+
+	"github.com/seed53b03582/troupe/conn/http1"
+)
+
+// BasicAuth sends user and password as Authorization (RFC 7617), instead of the
+// URL's user info. A user with a colon, and control characters in either, are an
+// *InputError. An Authorization among the caller's Headers goes before it.
+func BasicAuth(user, password string) Option { return basicAuthOption{user, password} }
+
+type basicAuthOption struct{ user, password string }
+
+func (o basicAuthOption) apply(r *request) {
+	r.given |= optBasicAuth
+	r.authorize = r.basic("BasicAuth", o.user, o.password)
+}
+
+// Bearer sends a token as Authorization (RFC 6750 §2.1), instead of the URL's
+// user info. A token that is empty or holds a space or control character is an
+// *InputError. An Authorization among the caller's Headers goes before it.
+func Bearer(token string) Option { return bearerOption(token) }
+
+type bearerOption string
+
+func (o bearerOption) apply(r *request) {
+	r.given |= optBearer
+	if !http1.ValidTarget(string(o)) { // visible ASCII, the least that all tokens keep to
+		r.refuse("Bearer", "the token is empty, or has a space, control character or letter beyond ASCII", "give the token alone")
+	}
+	r.authorize = "Bearer " + string(o)
+}
+
+// basic encodes the credentials of RFC 7617 §2.
+func (r *request) basic(field, user, password string) string {
+	if strings.Contains(user, ":") {
+		r.refuse(field, "the user has a colon, which Basic authentication can't carry (RFC 7617 §2)", "use another user")
+	}
+	if !http1.ValidFieldValue(user) || !http1.ValidFieldValue(password) {
+		r.refuse(field, "user or password has a control character (RFC 7617 §2)", "take it out")
+	}
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+}
+
+// authorization is what stands for credentials when the caller's headers have
+// none: those of an option, or else the URL's user info.
+func (r *request) authorization() string {
+	if r.authorize == "" && (r.to.user != "" || r.to.password != "") {
+		return r.basic("URL", r.to.user, r.to.password)
+	}
+	return r.authorize
+}

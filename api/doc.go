@@ -1,0 +1,51 @@
+// Package api sends HTTP/1.1 requests: one at a time with the functions Get, Post
+// and so on, which read like Python's Requests, or many at once over the kept
+// connections of a Session.
+//
+//	resp, err := api.Get(ctx, "http://example.com/", api.Params{"page": "2"})
+//	if err != nil {
+//		return err // not contacted, or cut off
+//	}
+//	fmt.Println(resp.Status(), resp.Text())
+//
+// # Calls
+//
+// A one-shot call opens a connection, says Connection: close and closes. With
+// Headers{"Connection": "keep-alive"} the connection stays the caller's, who gets
+// it from Response.Connection and may give it to the next call as an option.
+//
+// A Session keeps its connections and gives them to whatever call comes next. What
+// is beyond its limits waits, first come first served; an origin that fails again
+// and again is cut off for a while by a circuit breaker. See Config.
+//
+// The context of a call holds for all of it, in the queue as well as inside a
+// blocked read. Where the context or a Timeout has ended the call, errors.Is finds
+// context.Canceled or context.DeadlineExceeded.
+//
+// # Errors
+//
+// A status is never an error: Response.Err makes one of it where that is wanted.
+//
+//   - *InputError: the call can't be sent as asked for; ErrReservedHeader comes in it
+//   - *HTTPConnectionError: there was no connection to be had; ErrCircuitOpen and
+//     ErrQueueFull come in it
+//   - *IOError: the connection failed, or a file or Body reader; ErrTooLarge comes in it
+//   - *ProtocolError: the answer is not HTTP/1, or it is in doubt where it ends
+//   - ErrWrongOrigin, ErrForeignConnection: the connection given can't serve this call
+//   - ErrSessionClosed: the session has ended; in an *HTTPConnectionError or *IOError,
+//     as the call had come
+//
+// The three in the middle tell the phase and what of the request was sent, and
+// are net.Errors. A URL's user and password never show in any of them.
+//
+// # What it leaves out
+//
+// Redirects are handed over, not followed; bodies are not decoded; there are no
+// cookies, no HTTP/2 and no proxies of its own (a Driver may be one).
+//
+// # Concurrency
+//
+// Everything but a Response may be used from several goroutines at once. A
+// callback of Stream runs on the caller's goroutine, a Body reader's Read on
+// another.
+package api

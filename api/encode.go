@@ -1,0 +1,301 @@
+package api
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/conn/http1"
+)
+
+// prepare makes a call of what the user asked for, or says what is wrong with
+// it. Nothing is sent in here.
+func (r *request) prepare(call *actors.Call, url string, opts []Option, oneShot bool) (err error) {
+	if err = r.applyAll(opts); err != nil {
+		return err
+	}
+	if err = r.checkMethod(); err != nil {
+		return err
+	}
+	if err = r.checkMix(); err != nil {
+		return err
+	}
+	if r.to, err = parseURL(url); err != nil {
+		return err
+	}
+	r.buf = appendPairs(r, r.buf[:0], r.params, r.query)
+	r.to.addQuery(r.buf)
+	if err = r.loadBody(); err != nil {
+		return err
+	}
+	if call.Head, err = r.appendHead(call.Head[:0], oneShot); err != nil {
+		return err
+	}
+	call.Origin = r.origin()
+	call.Method = r.method
+	call.Bytes, call.File, call.Reader, call.Size = r.bytes, r.file, r.reader, r.size
+	call.Stream = r.has(optStream)
+	return r.pin(call)
+}
+
+// origin is what the scheduler groups connections by. http has no TLS settings:
+// calls with and without them share.
+func (r *request) origin() actors.Origin {
+	o := actors.Origin{Scheme: r.to.scheme, Host: r.to.host, Port: r.to.port}
+	if o.Scheme == "https" {
+		o.TLS = r.tls
+	}
+	return o
+}
+
+// checkMethod puts the known methods into capitals; others are case-sensitive
+// (RFC 9110 §9.1) and stay.
+func (r *request) checkMethod() error {
+	for _, known := range [...]string{"GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"} {
+		if strings.EqualFold(r.method, known) {
+			r.method = known
+			break
+		}
+	}
+	switch {
+	case r.method == "CONNECT":
+		return &InputError{Field: "method", Reason: "CONNECT asks for a tunnel, not for an answer", Fix: "give the session a proxy dialer as Driver"}
+	case !http1.ValidMethod(r.method):
+		return &InputError{Field: "method", Reason: fmt.Sprintf("%.40q is no token (RFC 9110 §9.1)", r.method), Fix: "give one like GET"}
+	}
+	return nil
+}
+
+// checkMix refuses options that contradict each other. Data beside JSON does
+// not: there JSON is ignored.
+func (r *request) checkMix() error {
+	const bodies = optData | optForm | optJSON | optBody
+	both := func(a, b option) error {
+		return &InputError{Field: (r.given & a).String(), Reason: "can't be given together with " + (r.given & b).String(), Fix: "leave one of them out"}
+	}
+	switch {
+	case r.has(optUpload) && r.has(bodies):
+		return both(bodies, optUpload)
+	case r.has(optBody) && r.has(bodies&^optBody):
+		return both(optBody, bodies&^optBody)
+	case !r.has(optUpload) && r.has(optMIMEType|optMethod):
+		return &InputError{Field: r.only(optMIMEType | optMethod).String(), Reason: "is for Upload alone",
+			Fix: "give a Content-Type in Headers, a method as Request's argument"}
+	case r.has(optBasicAuth) && r.has(optBearer):
+		return both(optBasicAuth, optBearer)
+	case r.has(optConnection) && r.has(optLease):
+		return both(optConnection, optLease)
+	case r.method == http.MethodTrace && r.has(bodies):
+		return &InputError{Field: r.only(bodies).String(), Reason: "a TRACE has no body (RFC 9110 §9.3.8)", Fix: "leave it out"}
+	}
+	return nil
+}
+
+// only is what was given of a set.
+func (r *request) only(set option) option { return r.given & set }
+
+// own are the headers that have a default and stand among the caller's.
+type own uint8
+
+const (
+	ownUserAgent own = 1 << iota
+	ownAccept
+	ownConnection
+	ownAuthorization
+	ownContentType
+)
+
+// appendHead encodes the request's head (RFC 9112 §2.1): Host first, as RFC 9110
+// §7.2 advises, the defaults, and the caller's headers sorted by name.
+func (r *request) appendHead(dst []byte, oneShot bool) ([]byte, error) {
+	given, err := r.collectHeaders()
+	if err != nil {
+		return dst, err
+	}
+	dst, err = http1.AppendRequestLine(dst, r.method, r.to.target)
+	if err != nil {
+		return dst, headError(err)
+	}
+	add := func(name, value string) {
+		var fault error
+		dst, fault = http1.AppendField(dst, name, value)
+		err = cmp.Or(err, fault) // the first one counts
+	}
+	add("Host", cmp.Or(r.host, r.to.authority))
+	if given&ownUserAgent == 0 {
+		add("User-Agent", "troupe")
+	}
+	if given&ownAccept == 0 {
+		add("Accept", "*/*")
+	}
+	if given&ownConnection == 0 && oneShot {
+		add("Connection", "close")
+		r.closes = true
+	}
+	if given&ownAuthorization == 0 {
+		if credentials := r.authorization(); credentials != "" {
+			add("Authorization", credentials)
+		}
+	}
+	if given&ownContentType == 0 && r.contentType != "" {
+		add("Content-Type", r.contentType)
+	}
+	dst = r.appendFraming(dst)
+	for _, f := range r.fields {
+		if f.value != "" || !strings.EqualFold(f.name, "User-Agent") {
+			add(f.name, f.value)
+		}
+	}
+	if err = cmp.Or(r.fault, err); err != nil {
+		return dst, headError(err)
+	}
+	return http1.AppendEnd(dst), nil
+}
+
+// appendFraming announces the body (RFC 9112 §6). Methods that are meant to have
+// one say so when it is missing (RFC 9110 §8.6).
+func (r *request) appendFraming(dst []byte) []byte {
+	switch {
+	case r.present && r.size < 0:
+		return append(dst, "Transfer-Encoding: chunked\r\n"...)
+	case r.present, r.method == "POST", r.method == "PUT", r.method == "PATCH":
+		return http1.AppendUintField(dst, "Content-Length", uint64(r.size)+uint64(len(r.bytes)))
+	}
+	return dst
+}
+
+// headError names what the codec refused.
+func headError(err error) error {
+	var f *http1.FieldError
+	if !errors.As(err, &f) {
+		return err
+	}
+	e := &InputError{Field: "Headers", Reason: f.What + " is not valid: " + f.Reason, Fix: "take out what is not allowed (RFC 9110 §5)"}
+	if f.Name != "" {
+		e.Reason = fmt.Sprintf("%s of %.80q is not valid: %s", f.What, f.Name, f.Reason)
+	}
+	return e
+}
+
+// collectHeaders sorts the caller's headers into r.fields and tells which
+// defaults they replace.
+func (r *request) collectHeaders() (given own, err error) {
+	r.fields = appendSingles(r.fields[:0], r.headers)
+	for _, h := range r.headerValues {
+		for name, values := range h {
+			if len(values) == 0 {
+				r.fields = append(r.fields, field{name: name, absent: true})
+			}
+			for _, v := range values {
+				r.fields = append(r.fields, field{name: name, value: v})
+			}
+		}
+	}
+	sortFields(r.fields)
+	for _, f := range r.fields {
+		o, err := r.judge(f)
+		if err != nil {
+			return 0, err
+		}
+		given |= o
+	}
+	r.fields = slices.DeleteFunc(r.fields, func(f field) bool { return f.absent })
+	return given, nil
+}
+
+// judge tells which default a header of the caller's replaces, and refuses what
+// the caller can't decide.
+func (r *request) judge(f field) (own, error) {
+	is := func(name string) bool { return strings.EqualFold(f.name, name) }
+	switch {
+	case is("Host"), is("Content-Length"), is("Transfer-Encoding"):
+		return 0, &InputError{Field: "Headers", Reason: fmt.Sprintf("%q can't be given", f.name), Err: ErrReservedHeader,
+			Fix: "leave it out; for another Host there is the option Host"}
+	case is("Expect") && containsToken(f.value, "100-continue"):
+		return 0, &InputError{Field: "Headers", Reason: "Expect: 100-continue is not supported", Fix: "leave it out"}
+	case is("Connection"):
+		r.closes = r.closes || containsToken(f.value, "close")
+		return ownConnection, nil
+	case is("User-Agent"):
+		return ownUserAgent, nil
+	case is("Accept"):
+		return ownAccept, nil
+	case is("Authorization"):
+		return ownAuthorization, nil
+	case is("Content-Type"):
+		return ownContentType, nil
+	}
+	return 0, nil
+}
+
+// containsToken looks for a token in a comma-separated list, whatever its case
+// (RFC 9110 §5.6.1).
+func containsToken(list, token string) bool {
+	for part := range strings.SplitSeq(list, ",") {
+		if strings.EqualFold(strings.Trim(part, " \t"), token) {
+			return true
+		}
+	}
+	return false
+}
+
+// appendPairs encodes names and values of a query or a form, first the singles,
+// then those that may repeat, both in the order of their names.
+func appendPairs[S ~map[string]string, M ~map[string][]string](r *request, dst []byte, singles []S, multis []M) []byte {
+	r.fields = appendSingles(r.fields[:0], singles)
+	sortFields(r.fields)
+	dst = appendEncoded(dst, r.fields)
+
+	r.fields = r.fields[:0]
+	for _, m := range multis {
+		for name, values := range m {
+			for _, v := range values {
+				r.fields = append(r.fields, field{name: name, value: v})
+			}
+		}
+	}
+	sortFields(r.fields)
+	return appendEncoded(dst, r.fields)
+}
+
+// appendSingles appends the pairs of the maps; of a name in several, the last.
+func appendSingles[S ~map[string]string](fields []field, maps []S) []field {
+	for i, m := range maps {
+		for name, value := range m {
+			if !anyHas(maps[i+1:], name) {
+				fields = append(fields, field{name: name, value: value})
+			}
+		}
+	}
+	return fields
+}
+
+func anyHas[S ~map[string]string](maps []S, name string) bool {
+	for _, m := range maps {
+		if _, ok := m[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// sortFields keeps the order of values under one name.
+func sortFields(fields []field) {
+	slices.SortStableFunc(fields, func(a, b field) int { return strings.Compare(a.name, b.name) })
+}
+
+func appendEncoded(dst []byte, fields []field) []byte {
+	for _, f := range fields {
+		if len(dst) > 0 {
+			dst = append(dst, '&')
+		}
+		dst = appendQuery(dst, f.name)
+		dst = append(dst, '=')
+		dst = appendQuery(dst, f.value)
+	}
+	return dst
+}

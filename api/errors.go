@@ -1,0 +1,218 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+
+	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/conn"
+)
+
+// Op is the phase of a call in which something went wrong. It prints as queue,
+// dial, tls, write or read.
+type Op = conn.Op
+
+// The phases, in the order in which a call passes them.
+const (
+	OpQueue = conn.OpQueue // waiting for a connection
+	OpDial  = conn.OpDial  // name lookup and connect
+	OpTLS   = conn.OpTLS   // the TLS handshake
+	OpWrite = conn.OpWrite // sending the request
+	OpRead  = conn.OpRead  // awaiting or reading the answer
+)
+
+// Sent is how much of a request was handed to the socket when it failed. It
+// prints as nothing, part or all. Only what was never sent is known not to have
+// been processed (RFC 9110 §9.2.2).
+type Sent = conn.Sent
+
+// The evidence a failed request leaves.
+const (
+	SentNothing = conn.SentNothing
+	SentPart    = conn.SentPart
+	SentAll     = conn.SentAll
+)
+
+var (
+	// ErrCircuitOpen tells that the origin's breaker is open and nothing was
+	// sent. It comes inside an *HTTPConnectionError whose Op is OpQueue.
+	ErrCircuitOpen = actors.ErrCircuitOpen
+	// ErrQueueFull tells that MaxQueuePerOrigin calls wait already. It comes
+	// inside an *HTTPConnectionError whose Op is OpQueue.
+	ErrQueueFull = actors.ErrQueueFull
+	// ErrSessionClosed tells that the session was shut down before the call
+	// came, or while it was under way.
+	ErrSessionClosed = actors.ErrSessionClosed
+	// ErrTooLarge tells that an answer passed MaxHeaderBytes or MaxBodyBytes. It
+	// comes inside an *IOError; the connection is closed.
+	ErrTooLarge = conn.ErrTooLarge
+	// ErrWrongOrigin tells that the given connection leads to another scheme,
+	// host or port, or was made with other TLS settings. Nothing was sent.
+	ErrWrongOrigin = actors.ErrWrongOrigin
+	// ErrForeignConnection tells that the given connection is another session's.
+	// Nothing was sent.
+	ErrForeignConnection = actors.ErrForeignConnection
+	// ErrReservedHeader comes inside an *InputError: a Host, Content-Length or
+	// Transfer-Encoding key among the caller's headers. Nothing was sent.
+	ErrReservedHeader = errors.New("this header is derived from the URL and the body")
+)
+
+// InputError is a call that can't be sent as it was asked for: a URL, header,
+// option or file is wrong. Nothing was sent, no connection was taken.
+type InputError struct {
+	Field  string // what is wrong: "URL", "Headers", "JSON" …
+	Reason string // why; never the value of a header nor user info of a URL
+	Fix    string // what to do instead; may be empty
+	Err    error  // the cause, where there is one
+}
+
+// Error gives the field, the reason and the fix.
+func (e *InputError) Error() string {
+	s := "troupe: " + e.Field + ": " + e.Reason
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	if e.Fix != "" {
+		s += "; " + e.Fix
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *InputError) Unwrap() error { return e.Err }
+
+// HTTPConnectionError tells that the server can't be contacted: no connection
+// could be had within the limits, name lookup, connect or TLS handshake failed,
+// or the context ended before all that was done. Nothing of the request was sent.
+type HTTPConnectionError struct {
+	URL        string   // without user info; empty where no URL was involved
+	Op         Op       // OpQueue, OpDial or OpTLS
+	Sent       Sent     // SentNothing
+	RemoteAddr net.Addr // nil before there is one
+	Err        error    // the cause
+}
+
+// IOError tells that an established connection failed: it was closed or reset,
+// time ran out, the answer was cut short or too large, or a file or Body reader
+// gave fewer bytes than announced. OpenFile returns it too.
+type IOError struct {
+	URL        string   // without user info; empty where no URL was involved
+	Op         Op       // OpWrite or OpRead
+	Sent       Sent     // what the server may have seen
+	RemoteAddr net.Addr // nil before there is one
+	Err        error    // the cause
+}
+
+// ProtocolError tells that the server's bytes are not HTTP/1, or leave in doubt
+// where a message ends (RFC 9112 §6.3). The connection is closed.
+type ProtocolError struct {
+	URL        string   // without user info
+	Op         Op       // OpRead
+	Sent       Sent     // what the server may have seen
+	RemoteAddr net.Addr // the server's address
+	Err        error    // the codec's complaint, with the RFC's section
+}
+
+// failure is the layout that the three share, and their methods.
+type failure struct {
+	URL        string
+	Op         Op
+	Sent       Sent
+	RemoteAddr net.Addr
+	Err        error
+}
+
+func (f *failure) message(what string) string {
+	s := "troupe: "
+	if f.URL != "" {
+		s += f.URL + ": "
+	}
+	s += what + " (" + f.Op.String()
+	if f.RemoteAddr != nil {
+		s += " " + f.RemoteAddr.String()
+	}
+	s += ", sent " + f.Sent.String() + ")"
+	if f.Err != nil {
+		s += ": " + f.Err.Error()
+	}
+	return s
+}
+
+// Error gives the URL without user info, the phase, what was sent, and the cause.
+func (e *HTTPConnectionError) Error() string {
+	return (*failure)(e).message("cannot contact the server")
+}
+
+// Unwrap returns the cause.
+func (e *HTTPConnectionError) Unwrap() error { return e.Err }
+
+// Timeout tells whether time ran out. With Temporary it makes a net.Error.
+func (e *HTTPConnectionError) Timeout() bool { return conn.IsTimeout(e.Err) }
+
+// Temporary is what net.Error asks for; it is the same as Timeout.
+func (e *HTTPConnectionError) Temporary() bool { return e.Timeout() }
+
+// Error gives the URL without user info, the phase, what was sent, and the cause.
+func (e *IOError) Error() string { return (*failure)(e).message("I/O failed") }
+
+// Unwrap returns the cause.
+func (e *IOError) Unwrap() error { return e.Err }
+
+// Timeout tells whether time ran out. With Temporary it makes a net.Error.
+func (e *IOError) Timeout() bool { return conn.IsTimeout(e.Err) }
+
+// Temporary is what net.Error asks for; it is the same as Timeout.
+func (e *IOError) Temporary() bool { return e.Timeout() }
+
+// Error gives the URL without user info, the phase, what was sent, and the cause.
+func (e *ProtocolError) Error() string {
+	return (*failure)(e).message("the answer is not valid HTTP/1")
+}
+
+// Unwrap returns the cause.
+func (e *ProtocolError) Unwrap() error { return e.Err }
+
+// Timeout tells whether time ran out. With Temporary it makes a net.Error.
+func (e *ProtocolError) Timeout() bool { return conn.IsTimeout(e.Err) }
+
+// Temporary is what net.Error asks for; it is the same as Timeout.
+func (e *ProtocolError) Temporary() bool { return e.Timeout() }
+
+// StatusError is an answer with status 400 or above. Only Response.Err makes it:
+// a call that was answered never fails because of the status.
+type StatusError struct {
+	Code int    // 400 to 999
+	URL  string // of the request, without user info
+}
+
+// Error gives the URL, the code and its name.
+func (e *StatusError) Error() string {
+	s := "troupe: " + e.URL + ": status " + strconv.Itoa(e.Code)
+	if text := http.StatusText(e.Code); text != "" {
+		s += " " + text
+	}
+	return s
+}
+
+// explain turns what the scheduler says of a call into what a user decides on.
+func explain(err error, to *location) error {
+	var c *conn.Error
+	if !errors.As(err, &c) {
+		return fmt.Errorf("troupe: %s: %w", to, err)
+	}
+	f := failure{URL: to.String(), Op: c.Op, Sent: c.Sent, RemoteAddr: c.RemoteAddr, Err: c.Err}
+	switch {
+	case c.Op <= OpTLS:
+		e := HTTPConnectionError(f)
+		return &e
+	case c.Op == OpRead && c.Protocol() != nil: // in OpWrite it would be a Body reader's own error
+		e := ProtocolError(f)
+		return &e
+	default:
+		e := IOError(f)
+		return &e
+	}
+}

@@ -1,0 +1,255 @@
+package api
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"math/bits"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Option is one setting of one call: Params, Headers, Data, a *Connection, a
+// *Lease, or what the functions of this package return. nil means none, and so
+// does a nil map or pointer of these types.
+type Option interface {
+	apply(*request)
+}
+
+// Params are appended to the URL's query, percent-encoded, in the order of their
+// keys. A key that several Params give is sent with the last one's value.
+type Params map[string]string
+
+// Headers are sent as given, in the order of their names, and override the
+// defaults (User-Agent, Accept, Content-Type, Authorization and, in one-shot
+// calls, Connection) whatever the case of their names. An empty User-Agent sends none.
+//
+// A name that is no token, a value with a control character (RFC 9110 §5), and
+// "Expect: 100-continue" are an *InputError; Host, Content-Length and
+// Transfer-Encoding are ErrReservedHeader.
+type Headers map[string]string
+
+// Data is a form-encoded body in the order of its keys, with Content-Type
+// application/x-www-form-urlencoded. JSON is ignored beside it. An empty map that
+// is not nil is an empty form.
+type Data map[string]string
+
+// request gathers what the options of one call ask for. It belongs to the call's
+// goroutine, and to its session's pool between calls.
+type request struct {
+	method string
+	to     location
+	given  option // which options were there
+	fault  error  // of the first option that was wrong
+
+	params       []Params
+	query        []url.Values
+	headers      []Headers
+	headerValues []http.Header
+	data         []Data
+	form         []url.Values
+
+	json       any
+	body       io.Reader
+	uploaded   File
+	mimeType   string // of an Upload
+	host       string // of Host
+	authorize  string // the Authorization of BasicAuth or Bearer
+	tls        *tls.Config
+	timeout    time.Duration
+	connection *Connection
+	stream     stream
+
+	closes bool    // the head says Connection: close
+	fields []field // scratch for sorting
+	buf    []byte  // scratch for encoding: query, then body
+	payload
+}
+
+// field is a name with a value: of a header, a query or a form.
+type field struct {
+	name, value string
+	absent      bool // a header not to be sent at all
+}
+
+// option is a set of options.
+type option uint32
+
+const (
+	optParams option = 1 << iota
+	optQuery
+	optHeaders
+	optHeaderValues
+	optData
+	optForm
+	optJSON
+	optBody
+	optUpload
+	optMIMEType
+	optMethod
+	optHost
+	optBasicAuth
+	optBearer
+	optTLS
+	optTimeout
+	optStream
+	optNoRedirect
+	optConnection
+	optLease
+)
+
+var optionNames = [...]string{
+	"Params", "Query", "Headers", "HeaderValues", "Data", "Form", "JSON", "Body", "Upload", "MIMEType",
+	"Method", "Host", "BasicAuth", "Bearer", "TLS", "Timeout", "Stream", "NoRedirect", "Connection", "Lease",
+}
+
+// String names the first of the set.
+func (o option) String() string { return optionNames[bits.TrailingZeros32(uint32(o))] }
+
+// applyAll lets every option set its field. The first fault is what counts.
+func (r *request) applyAll(opts []Option) error {
+	for _, o := range opts {
+		if o != nil {
+			o.apply(r)
+		}
+	}
+	return r.fault
+}
+
+func (r *request) has(o option) bool { return r.given&o != 0 }
+
+func (r *request) refuse(field, reason, fix string) {
+	if r.fault == nil {
+		r.fault = &InputError{Field: field, Reason: reason, Fix: fix}
+	}
+}
+
+// reset forgets the call but keeps the memory.
+func (r *request) reset() {
+	*r = request{
+		params:       emptied(r.params),
+		query:        emptied(r.query),
+		headers:      emptied(r.headers),
+		headerValues: emptied(r.headerValues),
+		data:         emptied(r.data),
+		form:         emptied(r.form),
+		fields:       emptied(r.fields),
+		buf:          r.buf[:0],
+	}
+}
+
+// emptied drops what a slice refers to, not its capacity.
+func emptied[T any](s []T) []T {
+	clear(s)
+	return s[:0]
+}
+
+func (p Params) apply(r *request) {
+	if p != nil {
+		r.given |= optParams
+		r.params = append(r.params, p)
+	}
+}
+
+func (h Headers) apply(r *request) {
+	if h != nil {
+		r.given |= optHeaders
+		r.headers = append(r.headers, h)
+	}
+}
+
+func (d Data) apply(r *request) {
+	if d != nil {
+		r.given |= optData
+		r.data = append(r.data, d)
+	}
+}
+
+// Query is Params where a name repeats. Its values go behind those of Params.
+func Query(v url.Values) Option { return queryOption(v) }
+
+type queryOption url.Values
+
+func (o queryOption) apply(r *request) {
+	if o != nil {
+		r.given |= optQuery
+		r.query = append(r.query, url.Values(o))
+	}
+}
+
+// HeaderValues is Headers where a name repeats. A name that Headers give too is
+// sent with all values; a name without values sends none and takes the default away.
+func HeaderValues(h http.Header) Option { return headerValuesOption(h) }
+
+type headerValuesOption http.Header
+
+func (o headerValuesOption) apply(r *request) {
+	if o != nil {
+		r.given |= optHeaderValues
+		r.headerValues = append(r.headerValues, http.Header(o))
+	}
+}
+
+// Form is Data where a name repeats. Its values go behind those of Data.
+func Form(v url.Values) Option { return formOption(v) }
+
+type formOption url.Values
+
+func (o formOption) apply(r *request) {
+	if o != nil {
+		r.given |= optForm
+		r.form = append(r.form, url.Values(o))
+	}
+}
+
+// Host sends another Host header than the URL's: host or host:port, as gateways
+// do. The connection still goes where the URL says.
+func Host(name string) Option { return hostOption(name) }
+
+type hostOption string
+
+func (o hostOption) apply(r *request) {
+	r.given |= optHost
+	r.host = string(o)
+	if _, _, fault := splitHost(r.host); fault != nil {
+		r.refuse("Host", fault.reason+fault.quoted(), fault.fix)
+	}
+}
+
+// TLS are the certificates, roots and server name for this call; it is ignored
+// for http, and nil means the session's. Keep one and reuse it: its identity is
+// part of what makes an origin, so calls share connections only when they share it.
+func TLS(settings *tls.Config) Option { return tlsOption{settings} }
+
+type tlsOption struct{ settings *tls.Config }
+
+func (o tlsOption) apply(r *request) {
+	if o.settings != nil {
+		r.given |= optTLS
+		r.tls = o.settings
+	}
+}
+
+// Timeout bounds the whole call, from the wait in the queue to the last byte of
+// the answer; the earlier of it and the context's deadline counts. It must be
+// more than zero.
+func Timeout(d time.Duration) Option { return timeoutOption(d) }
+
+type timeoutOption time.Duration
+
+func (o timeoutOption) apply(r *request) {
+	r.given |= optTimeout
+	r.timeout = time.Duration(o)
+	if o <= 0 {
+		r.refuse("Timeout", fmt.Sprintf("%v is no time to wait", r.timeout), "give more than zero, or leave the option out")
+	}
+}
+
+// NoRedirect hands a 3xx answer itself to the caller. Redirects are not followed
+// in any case so far: with it, a program says that it relies on that.
+func NoRedirect() Option { return noRedirectOption{} }
+
+type noRedirectOption struct{}
+
+func (noRedirectOption) apply(r *request) { r.given |= optNoRedirect }

@@ -1,0 +1,137 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"sync"
+	"sync/atomic"
+
+	"github.com/seed53b03582/troupe/actors"
+)
+
+// Response is an answer, whole when it is returned: nothing leaks if it is
+// dropped. Its methods are for one goroutine at a time; Release and Connection
+// are for any.
+type Response struct {
+	status     int
+	to         location
+	connection Connection
+
+	// What was asked for and outlives Release.
+	text    string
+	headers http.Header
+
+	// answer is in one hand only: taken out by the first Release, so that what
+	// is recycled is never reached through an old Response.
+	answer atomic.Pointer[actors.Answer]
+	pool   *sync.Pool
+}
+
+// keepBuffer is up to where a buffer is worth keeping for the next answer.
+const keepBuffer = 1 << 20
+
+// Status is the status code, 200 to 999 (RFC 9110 §15).
+func (r *Response) Status() int { return r.status }
+
+// Content is the body; empty, never nil, where there is none. After a Stream it
+// is the last chunk. It is not to be used after Release.
+func (r *Response) Content() []byte {
+	a := r.answer.Load()
+	if a == nil || len(a.Buf) == a.BodyAt {
+		return []byte{}
+	}
+	body := a.Body()
+	return body[:len(body):len(body)]
+}
+
+// Text is Content as a string, taken to be UTF-8. It is made once and stays after
+// Release.
+func (r *Response) Text() string {
+	if r.text == "" {
+		r.text = string(r.Content())
+	}
+	return r.text
+}
+
+// Headers are all headers of the answer under their canonical names, in the order
+// they came. The map is made once, is the caller's, and stays after Release; first
+// asked for after it, the map is empty.
+func (r *Response) Headers() http.Header {
+	if r.headers != nil {
+		return r.headers
+	}
+	r.headers = http.Header{}
+	if a := r.answer.Load(); a != nil {
+		for i := range a.Head.Len() {
+			name, value := a.Head.Field(a.Buf, i)
+			key := textproto.CanonicalMIMEHeaderKey(string(name))
+			r.headers[key] = append(r.headers[key], string(value))
+		}
+	}
+	return r.headers
+}
+
+// Header is the first value of a header, whatever the case of its name; empty
+// where there is none.
+func (r *Response) Header(name string) string {
+	if r.headers != nil {
+		return r.headers.Get(name)
+	}
+	if a := r.answer.Load(); a != nil {
+		return string(a.Head.Get(a.Buf, name))
+	}
+	return ""
+}
+
+// Connection is the connection used, or nil if it has been closed, as it is after
+// a one-shot call that did not ask to keep it.
+func (r *Response) Connection() *Connection {
+	if r.connection.conn == nil || r.connection.conn.Closed() {
+		return nil
+	}
+	return &r.connection
+}
+
+// JSON decodes Content into v with encoding/json.
+func (r *Response) JSON(v any) error {
+	if err := json.Unmarshal(r.Content(), v); err != nil {
+		return fmt.Errorf("troupe: %s: status %d, decoding %d bytes of body as JSON: %w", &r.to, r.status, len(r.Content()), err)
+	}
+	return nil
+}
+
+// Err is a *StatusError for statuses of 400 and above, else nil.
+func (r *Response) Err() error {
+	if r.status < 400 {
+		return nil
+	}
+	return &StatusError{Code: r.status, URL: r.to.String()}
+}
+
+// URL is the URL that answered, as it was sent and with its fragment, but without
+// user info.
+func (r *Response) URL() string { return r.to.String() + r.to.fragment }
+
+// History are the redirects that were followed, oldest first. As none are followed
+// so far, it is empty.
+func (r *Response) History() []*Response { return nil }
+
+// Release hands the buffers back for reuse. It is optional and idempotent. What
+// Content returned must not be used afterwards; what Text and Headers returned may.
+func (r *Response) Release() {
+	if r == nil {
+		return
+	}
+	a := r.answer.Swap(nil)
+	if a == nil {
+		return
+	}
+	if cap(a.Buf) > keepBuffer {
+		a.Buf = nil
+	}
+	a.Head.Reset()
+	a.Buf, a.BodyAt, a.Conn, a.Owner = a.Buf[:0], 0, nil, nil
+	r.pool.Put(a)
+}

@@ -1,0 +1,195 @@
+package api
+
+import (
+	"context"
+	"sync"
+
+	"github.com/seed53b03582/troupe/actors"
+)
+
+// Snapshot is what every actor of a session is doing at one moment. Its String
+// prints it as tables.
+type Snapshot = actors.Snapshot
+
+// OriginSnapshot is the part of a Snapshot about one origin.
+type OriginSnapshot = actors.OriginSnapshot
+
+// ConnSnapshot is the part of a Snapshot about one connection.
+type ConnSnapshot = actors.ConnSnapshot
+
+// Session sends requests over connections that it keeps, within limits and behind
+// a circuit breaker for each origin. It may be used from any number of goroutines.
+type Session struct {
+	sched   *actors.Scheduler
+	maxBody int64
+	oneShot bool // connections are not kept unless a call asks for it
+
+	// The pools are the session's own: memory made inside a testing/synctest
+	// bubble must not be used outside.
+	requests sync.Pool // of *request
+	answers  sync.Pool // of *actors.Answer
+}
+
+// NewSession starts a session. Shutdown or Close end it. Settings that make no
+// sense are an *InputError; an error of the Driver's Start is returned.
+func NewSession(cfg Config) (*Session, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	sched, err := actors.Start(cfg.scheduler())
+	if err != nil {
+		return nil, err
+	}
+	return &Session{sched: sched, maxBody: cfg.maxBody()}, nil
+}
+
+// send is every call: it encodes what was asked for, has it answered, and makes
+// a Response of that.
+func (s *Session) send(ctx context.Context, method, url string, opts []Option) (*Response, error) {
+	if ctx == nil {
+		return nil, errNoContext()
+	}
+	r := s.takeRequest()
+	defer s.giveRequest(r)
+	call := s.sched.NewCall()
+	defer s.sched.Free(call) // before the request is given back: it may hold the body
+
+	r.method = method
+	call.MaxBody = s.maxBody
+	if err := r.prepare(call, url, opts, s.oneShot); err != nil {
+		return nil, err
+	}
+	ctx, cancel := r.bound(ctx)
+	defer cancel()
+
+	answer := s.takeAnswer()
+	if err := s.sched.Do(ctx, call, answer); err != nil {
+		return nil, explain(err, &r.to)
+	}
+	if call.Stream {
+		if err := r.stream.run(ctx, s.sched, call, answer, &r.to); err != nil {
+			return nil, err
+		}
+	}
+	return s.response(r, answer), nil
+}
+
+// response wraps an answer that is whole.
+func (s *Session) response(r *request, a *actors.Answer) *Response {
+	resp := &Response{status: a.Head.Status(), to: r.to, pool: &s.answers}
+	resp.connection = Connection{conn: a.Conn, owner: a.Owner}
+	if c := r.connection; c != nil {
+		resp.connection = *c
+	}
+	resp.to.user, resp.to.password = "", ""
+	resp.answer.Store(a)
+	if s.oneShot && r.closes {
+		a.Conn.Close() // the caller's own: RFC 9112 §9.6, whatever the server says
+	}
+	return resp
+}
+
+// bound puts the Timeout option's limit on the context.
+func (r *request) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if r.timeout == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, r.timeout)
+}
+
+func (s *Session) takeRequest() *request {
+	if r, ok := s.requests.Get().(*request); ok {
+		return r
+	}
+	return new(request)
+}
+
+func (s *Session) giveRequest(r *request) {
+	r.unclaim()
+	r.reset()
+	s.requests.Put(r)
+}
+
+func (s *Session) takeAnswer() *actors.Answer {
+	if a, ok := s.answers.Get().(*actors.Answer); ok {
+		return a
+	}
+	return new(actors.Answer)
+}
+
+func errNoContext() error {
+	return &InputError{Field: "ctx", Reason: "is nil", Fix: "give context.Background() where there is none"}
+}
+
+// Get sends a GET (RFC 9110 §9.3.1). As all methods below it returns a whole
+// Response of any status, or one of the errors that this package's documentation
+// lists; then the Response is nil.
+func (s *Session) Get(ctx context.Context, url string, opts ...Option) (*Response, error) {
+	return s.send(ctx, "GET", url, opts)
+}
+
+// Head sends a HEAD (RFC 9110 §9.3.2); the Response has no body.
+func (s *Session) Head(ctx context.Context, url string, opts ...Option) (*Response, error) {
+	return s.send(ctx, "HEAD", url, opts)
+}
+
+// Post sends a POST (RFC 9110 §9.3.3), with Content-Length: 0 where no option
+// gives a body.
+func (s *Session) Post(ctx context.Context, url string, opts ...Option) (*Response, error) {
+	return s.send(ctx, "POST", url, opts)
+}
+
+// Put sends a PUT (RFC 9110 §9.3.4), with Content-Length: 0 where no option gives
+// a body.
+func (s *Session) Put(ctx context.Context, url string, opts ...Option) (*Response, error) {
+	return s.send(ctx, "PUT", url, opts)
+}
+
+// Patch sends a PATCH (RFC 5789), with Content-Length: 0 where no option gives a
+// body.
+func (s *Session) Patch(ctx context.Context, url string, opts ...Option) (*Response, error) {
+	return s.send(ctx, "PATCH", url, opts)
+}
+
+// Delete sends a DELETE (RFC 9110 §9.3.5).
+func (s *Session) Delete(ctx context.Context, url string, opts ...Option) (*Response, error) {
+	return s.send(ctx, "DELETE", url, opts)
+}
+
+// Options sends an OPTIONS (RFC 9110 §9.3.7).
+func (s *Session) Options(ctx context.Context, url string, opts ...Option) (*Response, error) {
+	return s.send(ctx, "OPTIONS", url, opts)
+}
+
+// Request sends any method but CONNECT. The methods of RFC 9110 and PATCH may be
+// given in lower case; others are sent as they are.
+func (s *Session) Request(ctx context.Context, method, url string, opts ...Option) (*Response, error) {
+	return s.send(ctx, method, url, opts)
+}
+
+// Upload sends exactly fd.Size() bytes of fd with a POST, or the Method given,
+// and Content-Type application/octet-stream, or the MIMEType given. It does not
+// close fd.
+func (s *Session) Upload(ctx context.Context, url string, fd File, opts ...Option) (*Response, error) {
+	return s.send(ctx, "POST", url, append([]Option{upload{fd}}, opts...))
+}
+
+// Snapshot tells what every actor of the session is doing right now. It asks none
+// that may be busy, and is cheap enough for a table redrawn each second.
+func (s *Session) Snapshot() Snapshot { return s.sched.Snapshot() }
+
+// Shutdown refuses new calls, fails those that still wait for a connection with
+// ErrSessionClosed, and lets the ones under way finish until ctx ends; then it cuts
+// them off, with ErrSessionClosed, and returns the context's error. When it
+// returns, every actor, goroutine, timer and socket of the session has ended.
+// It may be called again, and at the same time as Close.
+func (s *Session) Shutdown(ctx context.Context) error {
+	if ctx == nil {
+		return errNoContext()
+	}
+	return s.sched.Shutdown(ctx)
+}
+
+// Close ends everything now; calls under way fail with ErrSessionClosed. It may be
+// called again.
+func (s *Session) Close() error { return s.sched.Close() }

@@ -1,0 +1,224 @@
+package api
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/seed53b03582/troupe/conn/http1"
+)
+
+func TestURL(t *testing.T) {
+	for _, c := range []struct {
+		raw, scheme, host, port, authority, target string
+	}{
+		// As they are.
+		{"http://example.com/", "http", "example.com", "80", "example.com", "/"},
+		{"http://example.com", "http", "example.com", "80", "example.com", "/"},
+		{"https://example.com/a/b?c=d&e", "https", "example.com", "443", "example.com", "/a/b?c=d&e"},
+		{"http://127.0.0.1:8080/x", "http", "127.0.0.1", "8080", "127.0.0.1:8080", "/x"},
+		{"http://h/a%20b?q=%C3%A4", "http", "h", "80", "h", "/a%20b?q=%C3%A4"},
+		{"http://h/a[0]?b[]=1", "http", "h", "80", "h", "/a[0]?b[]=1"},
+		{"http://my_service:81/", "http", "my_service", "81", "my_service:81", "/"},
+		{"http://example.com./", "http", "example.com.", "80", "example.com.", "/"},
+
+		// The default port is not said; an empty one means it.
+		{"http://h:80/", "http", "h", "80", "h", "/"},
+		{"https://h:443/", "https", "h", "443", "h", "/"},
+		{"https://h:80/", "https", "h", "80", "h:80", "/"},
+		{"http://h:/", "http", "h", "80", "h", "/"},
+		{"http://h:0080/", "http", "h", "80", "h", "/"},
+		{"http://h:65535/", "http", "h", "65535", "h:65535", "/"},
+
+		// Made valid.
+		{"HTTP://EXAMPLE.com/Path", "http", "example.com", "80", "example.com", "/Path"},
+		{"  http://h/ ", "http", "h", "80", "h", "/"},
+		{"http://h?q", "http", "h", "80", "h", "/?q"},
+		{"http://h#f", "http", "h", "80", "h", "/"},
+		{"http://h/a#frag?no=query", "http", "h", "80", "h", "/a"},
+		{"http://h/a b?c d", "http", "h", "80", "h", "/a%20b?c%20d"},
+		{"http://h/ä?ö=日", "http", "h", "80", "h", "/%C3%A4?%C3%B6=%E6%97%A5"},
+		{"http://h/100%", "http", "h", "80", "h", "/100%25"},
+		{"http://h/%zz%4", "http", "h", "80", "h", "/%25zz%254"},
+		{"http://h/%41 ", "http", "h", "80", "h", "/%41"},
+		{`http://h/"<>\^{|}` + "`", "http", "h", "80", "h", "/%22%3C%3E%5C%5E%7B%7C%7D%60"},
+		{"http://h/\xff", "http", "h", "80", "h", "/%FF"},
+		{"http://h//a/../b", "http", "h", "80", "h", "//a/../b"},
+
+		// IPv6.
+		{"http://[::1]/", "http", "::1", "80", "[::1]", "/"},
+		{"http://[::1]:8080/", "http", "::1", "8080", "[::1]:8080", "/"},
+		{"http://[0:0::0001]:80/", "http", "::1", "80", "[::1]", "/"},
+		{"http://[FE80::1%25eth0]:81/", "http", "fe80::1%eth0", "81", "[fe80::1]:81", "/"},
+		{"http://[fe80::1%eth0]/", "http", "fe80::1%eth0", "80", "[fe80::1]", "/"},
+		{"http://[::ffff:1.2.3.4]/", "http", "::ffff:1.2.3.4", "80", "[::ffff:1.2.3.4]", "/"},
+
+		// User info goes elsewhere.
+		{"http://user:secret@h/", "http", "h", "80", "h", "/"},
+		{"http://user:se@cret@h:81/", "http", "h", "81", "h:81", "/"},
+		{"http://@h/", "http", "h", "80", "h", "/"},
+	} {
+		l, err := parseURL(c.raw)
+		if err != nil {
+			t.Errorf("%q: %v", c.raw, err)
+			continue
+		}
+		if l.scheme != c.scheme || l.host != c.host || l.port != c.port || l.authority != c.authority || l.target != c.target {
+			t.Errorf("%q:\n got %q %q %q %q %q\nwant %q %q %q %q %q", c.raw,
+				l.scheme, l.host, l.port, l.authority, l.target, c.scheme, c.host, c.port, c.authority, c.target)
+		}
+	}
+}
+
+func TestURLUserInfo(t *testing.T) {
+	for _, c := range []struct{ raw, user, password string }{
+		{"http://h/", "", ""},
+		{"http://u@h/", "u", ""},
+		{"http://u:p@h/", "u", "p"},
+		{"http://:p@h/", "", "p"},
+		{"http://u%40x:p%3A%2f@h/", "u@x", "p:/"},
+		{"http://u:100%@h/", "u", "100%"},
+		{"http://u:p:q@h/", "u", "p:q"},
+	} {
+		l, err := parseURL(c.raw)
+		if err != nil || l.user != c.user || l.password != c.password {
+			t.Errorf("%q: got %q %q %v, want %q %q", c.raw, l.user, l.password, err, c.user, c.password)
+		}
+	}
+}
+
+func TestURLErrors(t *testing.T) {
+	for _, c := range []struct{ raw, says string }{
+		{"", "is empty"},
+		{"   ", "is empty"},
+		{"example.com/x", "begin it with http://"},
+		{"localhost:8080", "begin it with http://"},
+		{"//example.com/", "begin it with http://"},
+		{"/path", "begin it with http://"},
+		{"://h", "begin it with http://"},
+		{"http:/h", "begin it with http://"},
+		{"mailto:a@b", "begin it with http://"},
+		{"ftp://h/", `scheme "ftp" is not supported; use http or https`},
+		{"FILE:///etc/passwd", `scheme "file"`},
+		{"http://", "has no host"},
+		{"http:///path", "has no host"},
+		{"http://:80/", "has no host"},
+		{"http://?q", "has no host"},
+		{"http://h:0/", `from 1 to 65535: "0"`},
+		{"http://h:65536/", `from 1 to 65535: "65536"`},
+		{"http://h:99999999999999999999/", "from 1 to 65535"},
+		{"http://h:+80/", "from 1 to 65535"},
+		{"http://h:-1/", "from 1 to 65535"},
+		{"http://h:http/", "from 1 to 65535"},
+		{"http://h/\r\nX: y", "control character at byte 9"},
+		{"http://h/\n", "control character"},
+		{"http://h/\x00", "control character"},
+		{"http://h/\x7f", "control character"},
+		{"\thttp://h/", "control character at byte 0"},
+		{`http://h\x/`, "backslash"},
+		{"http://a b/", "space"},
+		{"http://h%41/", "not allowed"},
+		{"http://<h>/", "not allowed"},
+		{"http://bücher.example/", "xn--"},
+		{"http://::1/", "brackets"},
+		{"http://a:1:2/", "too many colons"},
+		{"http://[::1/", "not closed"},
+		{"http://[::1]x/", "something follows"},
+		{"http://[1.2.3.4]/", "not an IPv6 address"},
+		{"http://[h]/", "not an IPv6 address"},
+		{"http://[]/", "not an IPv6 address"},
+		{"http://[fe80::1%25]/", "zone"},
+		{"http://[fe80::1%25a/b]/", "not closed"},
+		{"http://[fe80::1%25a%0d]/", "zone"},
+		{"http://[::1]:0/", "from 1 to 65535"},
+	} {
+		_, err := parseURL(c.raw)
+		var input *InputError
+		if !errors.As(err, &input) || input.Field != "URL" || !strings.Contains(err.Error(), c.says) || input.Fix == "" {
+			t.Errorf("%q: got %v, want it to say %q", c.raw, err, c.says)
+		}
+	}
+}
+
+func TestURLErrorsHideUserInfo(t *testing.T) {
+	for _, raw := range []string{
+		"http://user:secret@",
+		"http://user:secret@h:0/",
+		"http://user:secret@h:secret/",
+		"http://user:secret@b ad/",
+		"http://user:secret@[::1/",
+		"http://user:secret@[secret]/",
+		"http://user:secret@bücher.example/",
+		"http://user:secret/x@h/",
+		"http://user:secret?x@h/",
+		"http://user:secret#x@h/",
+		"http://user:sec ret@h@/",
+		"http://user:secret@h/\n",
+		"ftp://user:secret@h/",
+		"user:secret@h/",
+		"//user:secret@h/",
+		"user:secret://h/",
+	} {
+		_, err := parseURL(raw)
+		if err == nil {
+			t.Errorf("%q was accepted", raw)
+			continue
+		}
+		if s := err.Error(); strings.Contains(s, "secret") || strings.Contains(s, "sec ret") || strings.Contains(s, "user:") {
+			t.Errorf("%q: shown in %q", raw, s)
+		}
+	}
+}
+
+func TestURLFragment(t *testing.T) {
+	l, err := parseURL("http://u:p@h/a?b#c d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := l.String(); got != "http://h/a?b" {
+		t.Errorf("for errors: %q", got)
+	}
+	if got := (&Response{to: l}).URL(); got != "http://h/a?b#c%20d" {
+		t.Errorf("of a response: %q", got)
+	}
+}
+
+// Invariants: no panic; where the plain way accepts, the other gives the same;
+// the target of what is accepted is fit for a request line and has no fragment;
+// no error shows user info.
+func FuzzURL(f *testing.F) {
+	for _, s := range []string{
+		"http://example.com/", "https://a.b-c:8443/x/y?z=1&w", "http://h", "http://h:/", "http://h:080/a",
+		"http://u:p@h/", "HTTP://[fe80::1%25eth0]:81/ä b%zz#f", "http://h?x", "http://h\\x/", "ftp://x", "http://[::]:1",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		plain, quick := parsePlain(raw)
+		l, err := parseAny(raw)
+		if quick && (err != nil || plain != l) {
+			t.Fatalf("%q: the plain way gives %+v, the other %+v, %v", raw, plain, l, err)
+		}
+		if err != nil {
+			return
+		}
+		if !http1.ValidTarget(l.target) || strings.Contains(l.target, "#") || l.target[0] != '/' {
+			t.Fatalf("%q: target %q", raw, l.target)
+		}
+		if !http1.ValidTarget(l.authority) || l.port == "" || l.host == "" {
+			t.Fatalf("%q: authority %q, host %q, port %q", raw, l.authority, l.host, l.port)
+		}
+		// What comes out is a URL to net/url too, and comes out as it is again.
+		std, err := url.Parse(l.String())
+		if err != nil || std.Host != l.authority || std.RequestURI() != l.target && !strings.HasPrefix(l.target, "//") {
+			t.Fatalf("%q: net/url takes %q for %+v, %v", raw, l.String(), std, err)
+		}
+		again, err := parseURL(l.String())
+		again.host = l.host // a zone is not shown
+		l.user, l.password, l.fragment = "", "", ""
+		if err != nil || again != l {
+			t.Fatalf("%q: %+v then %+v, %v", raw, l, again, err)
+		}
+	})
+}

@@ -1,0 +1,73 @@
+package conn
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"syscall"
+)
+
+// Dial opens a socket to address through d. A failure is an *Error of OpDial.
+func Dial(ctx context.Context, d Driver, address string) (net.Conn, error) {
+	nc, err := d.DialContext(ctx, "tcp", address)
+	switch {
+	case err != nil:
+		return nil, &Error{Op: OpDial, Err: err}
+	case nc == nil:
+		return nil, &Error{Op: OpDial, Err: errors.New("the net driver returned neither a connection nor an error")}
+	}
+	return nc, nil
+}
+
+// TLSConfig derives from base what an origin's connections use: the name to
+// verify unless base has one, ALPN http/1.1 (RFC 7301), and a session cache so
+// that the second handshake is short. base is not changed.
+func TLSConfig(base *tls.Config, host string) *tls.Config {
+	cfg := base.Clone()
+	if cfg.ServerName == "" {
+		cfg.ServerName = host
+	}
+	cfg.NextProtos = []string{"http/1.1"}
+	if cfg.MinVersion == 0 {
+		cfg.MinVersion = tls.VersionTLS12
+	}
+	if cfg.ClientSessionCache == nil {
+		cfg.ClientSessionCache = tls.NewLRUClientSessionCache(sessionsPerOrigin)
+	}
+	return cfg
+}
+
+// sessionsPerOrigin is how many resumable TLS sessions an origin keeps. TLS 1.3
+// tickets are for one use each; servers commonly send two a connection.
+const sessionsPerOrigin = 16
+
+// Secure runs the TLS handshake over s. A failure is an *Error of OpTLS; the
+// socket is closed then.
+func (c *Conn) Secure(ctx context.Context, cfg *tls.Config) error {
+	t := tls.Client(c.sock, cfg)
+	if err := t.HandshakeContext(ctx); err != nil {
+		c.sock.Close()
+		if ctx.Err() != nil {
+			err = ctx.Err() // not the socket error that its end brought about
+		}
+		return &Error{Op: OpTLS, RemoteAddr: c.remote, Err: err}
+	}
+	c.nc = t
+	return nil
+}
+
+// Local tells whether err is this machine's fault: out of file descriptors,
+// ports or memory, or a driver that is not started. It says nothing about the
+// origin.
+func Local(err error) bool {
+	for _, e := range []error{
+		syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL,
+		syscall.ENOMEM, syscall.ENOBUFS, ErrDriverNotStarted,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,44 @@
+package conn
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// Driver opens the sockets. A *net.Dialer is one, and so is any proxy dialer.
+//
+// DialContext must return soon after its context ends: a session's Close waits
+// for it. It may be called from many goroutines at once. network is always
+// "tcp", address is host:port (an IPv6 literal in brackets).
+type Driver interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Starter is the optional first half of a Driver's life: a session calls Start
+// once, before any dial, and NewSession returns its error.
+type Starter interface {
+	Start(ctx context.Context) error
+}
+
+// Stopper is the optional second half: a session calls Stop once, after the
+// last dial has returned and every connection is closed.
+type Stopper interface {
+	Stop(ctx context.Context) error
+}
+
+// TCP returns the default driver: net.Dialer with keep-alive probes and, as
+// Go's default, TCP_NODELAY. It tries IPv6 and IPv4 side by side (RFC 8305)
+// the way net.Dialer does.
+func TCP() Driver {
+	return &net.Dialer{
+		KeepAliveConfig: net.KeepAliveConfig{
+			Enable: true,
+			// A peer that vanished is noticed within a minute: 15 s of
+			// silence, then three probes 15 s apart.
+			Idle:     15 * time.Second,
+			Interval: 15 * time.Second,
+			Count:    3,
+		},
+	}
+}

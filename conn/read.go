@@ -1,0 +1,301 @@
+package conn
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/seed53b03582/troupe/conn/http1"
+)
+
+const (
+	// maxInterim bounds the 1xx answers before the final one (RFC 9110 §15.2
+	// sets no bound). Servers send one or two.
+	maxInterim = 16
+
+	// firstGrowth bounds how much memory a Content-Length alone can claim: the
+	// rest is taken as bytes arrive.
+	firstGrowth = 1 << 20
+
+	// bulk is from where on a chunk is read straight into the caller's memory:
+	// below it, reading the next chunk's frame along saves a system call.
+	bulk = bufferSize / 2
+)
+
+// ReadHead reads the final answer's head, skipping interim ones. dst receives its
+// bytes, and h refers to them. timeout bounds the wait; 0 means no bound.
+func (c *Conn) ReadHead(method string, h *http1.Head, dst []byte, limits http1.Limits, timeout time.Duration) ([]byte, error) {
+	if timeout > 0 {
+		c.sock.SetReadDeadline(time.Now().Add(timeout))
+		defer c.sock.SetReadDeadline(time.Time{})
+	}
+	if c.lent == nil {
+		c.lent = c.buffers.get()
+		c.buf = *c.lent
+	}
+	for interim := 0; ; interim++ {
+		n, err := c.parseHead(h, limits)
+		if err != nil {
+			return dst, err
+		}
+		status := h.Status()
+		if status >= 200 {
+			dst = append(dst, c.buf[c.r:c.r+n]...)
+			c.r += n
+			c.keep = h.KeepAlive()
+			return dst, c.startBody(method, h)
+		}
+		if status == 101 {
+			return dst, &http1.Error{Reason: "the server switched protocols unasked", Section: "RFC 9110 §15.2.2"}
+		}
+		if interim == maxInterim {
+			return dst, &http1.Error{Reason: "more than 16 interim (1xx) answers", Section: "RFC 9110 §15.2"}
+		}
+		c.r += n
+	}
+}
+
+func (c *Conn) startBody(method string, h *http1.Head) error {
+	if err := c.body.Start(method, h); err != nil {
+		return err
+	}
+	if c.body.Framing() == http1.FramingUntilClose {
+		c.keep = false
+	}
+	c.finished = c.body.Done()
+	return nil
+}
+
+// parseHead parses one head at buf[r:], reading as long as it needs more.
+func (c *Conn) parseHead(h *http1.Head, limits http1.Limits) (int, error) {
+	h.Reset()
+	for {
+		if c.r < c.w {
+			n, err := h.Parse(c.buf[c.r:c.w], limits)
+			if err == http1.ErrHeadTooLarge {
+				return 0, ErrTooLarge
+			}
+			if err != http1.ErrNeedMore {
+				return n, err
+			}
+		}
+		if err := c.fill(); err != nil {
+			if err != io.EOF {
+				return 0, err
+			}
+			if c.r == c.w {
+				return 0, c.sock.why(ErrServerClosed)
+			}
+			return 0, c.sock.why(http1.ErrTruncated)
+		}
+	}
+}
+
+// fill reads what the socket has into the buffer, making room first. An io.EOF is
+// returned bare; other errors carry the cause of an interruption.
+func (c *Conn) fill() error {
+	if c.r == c.w {
+		c.r, c.w = 0, 0
+	}
+	if c.w == len(c.buf) {
+		if c.r > 0 {
+			c.w = copy(c.buf, c.buf[c.r:c.w])
+			c.r = 0
+		} else {
+			c.buf = append(c.buf, make([]byte, len(c.buf))...) // only heads get here: they are bounded
+			*c.lent = c.buf
+		}
+	}
+	n, err := c.nc.Read(c.buf[c.w:])
+	c.w += n
+	if n > 0 {
+		return nil
+	}
+	if err == nil {
+		return io.ErrNoProgress
+	}
+	return c.readError(err)
+}
+
+func (c *Conn) readError(err error) error {
+	if err == io.EOF && c.sock.cause.Load() == nil {
+		return io.EOF
+	}
+	return c.sock.why(err)
+}
+
+// ReadAll appends the whole body to dst. A body of more than max bytes is
+// ErrTooLarge; max <= 0 means no bound.
+func (c *Conn) ReadAll(dst []byte, max int64) ([]byte, error) {
+	start := len(dst)
+	if max > 0 && c.body.Length() > max {
+		return dst, ErrTooLarge
+	}
+	for !c.finished {
+		var err error
+		if want := c.body.Want(); c.r == c.w && (want >= bulk || c.body.Framing() == http1.FramingLength) {
+			dst, err = c.readBulk(dst, want)
+		} else {
+			dst, err = c.readFramed(dst)
+		}
+		if err != nil {
+			return dst, err
+		}
+		if max > 0 && int64(len(dst)-start) > max {
+			return dst, ErrTooLarge
+		}
+	}
+	return dst, nil
+}
+
+// readBulk reads payload that no framing interrupts straight into dst.
+func (c *Conn) readBulk(dst []byte, want int64) ([]byte, error) {
+	if len(dst) == cap(dst) || int64(cap(dst)-len(dst)) < min(want, bulk) {
+		more := min(want, firstGrowth)
+		if c.body.Framing() != http1.FramingLength || len(dst) >= firstGrowth {
+			more = min(want, int64(max(len(dst), bufferSize))) // doubles
+		}
+		dst = slices.Grow(dst, int(more))
+	}
+	room := dst[len(dst):cap(dst)]
+	if int64(len(room)) > want {
+		room = room[:want]
+	}
+	n, err := c.readPayload(room)
+	return dst[:len(dst)+n], err
+}
+
+// readPayload reads payload that no framing interrupts straight into p.
+func (c *Conn) readPayload(p []byte) (int, error) {
+	n, err := c.nc.Read(p)
+	c.body.Took(n)
+	c.finished = c.body.Done()
+	if n == 0 && err == nil {
+		return 0, io.ErrNoProgress
+	}
+	if err != nil && !c.finished {
+		return n, c.bodyEnd(c.readError(err))
+	}
+	return n, nil
+}
+
+// readFramed takes what the buffer holds through the framing, or fills it.
+func (c *Conn) readFramed(dst []byte) ([]byte, error) {
+	if c.r < c.w {
+		data, n, err := c.body.Next(c.buf[c.r:c.w])
+		c.r += n
+		dst = append(dst, data...)
+		c.finished = c.body.Done()
+		if err != http1.ErrNeedMore {
+			return dst, err
+		}
+		if c.finished {
+			return dst, nil
+		}
+	}
+	return dst, c.bodyEnd(c.fill())
+}
+
+// bodyEnd decides what the peer's FIN means for the body.
+func (c *Conn) bodyEnd(err error) error {
+	if err != io.EOF {
+		return err
+	}
+	if err := c.body.End(); err != nil {
+		return err
+	}
+	if c.secure() && c.sock.sawEOF {
+		// RFC 9112 §9.8: without a close_notify the end may be an attacker's.
+		return errIncompleteClose
+	}
+	c.finished = true
+	return nil
+}
+
+var errIncompleteClose = errors.Join(http1.ErrTruncated, errors.New("TLS ended without a close_notify (RFC 9112 §9.8)"))
+
+// Read fills p with body bytes; it returns fewer only where the body ends (done)
+// or with an error.
+func (c *Conn) Read(p []byte) (n int, done bool, err error) {
+	for n < len(p) && !c.finished {
+		if c.r == c.w {
+			if want := c.body.Want(); want >= bulk && len(p)-n >= bulk {
+				room := p[n:]
+				if int64(len(room)) > want {
+					room = room[:want]
+				}
+				k, err := c.readPayload(room)
+				n += k
+				if err != nil {
+					return n, false, err
+				}
+				continue
+			}
+			if err := c.bodyEnd(c.fill()); err != nil {
+				return n, false, err
+			}
+			continue
+		}
+		// Next hands over what fits: never more payload than it is shown bytes.
+		k, err := c.readShown(p[n:])
+		n += k
+		if err != nil {
+			return n, false, err
+		}
+	}
+	if err := c.readFrame(); err != nil {
+		return n, false, err
+	}
+	return n, c.finished, nil
+}
+
+// readShown takes what the buffer holds, showing the codec no more than fits
+// into p: payload is never longer than what it came in.
+func (c *Conn) readShown(p []byte) (int, error) {
+	in := c.buf[c.r:c.w]
+	if len(in) > len(p) {
+		in = in[:len(p)]
+	}
+	data, k, err := c.body.Next(in)
+	c.r += k
+	c.finished = c.body.Done()
+	if err == http1.ErrNeedMore {
+		err = nil
+	}
+	return copy(p, data), err
+}
+
+// readFrame reads framing that has arrived already, up to the next payload: the
+// last chunk's frame mostly comes with its data, and tells that the body is over.
+func (c *Conn) readFrame() error {
+	for !c.finished && c.r < c.w && c.body.Want() == 0 {
+		_, k, err := c.body.Next(c.buf[c.r : c.r+1])
+		if err != nil && err != http1.ErrNeedMore {
+			return err
+		}
+		c.r += k
+		c.finished = c.body.Done()
+	}
+	return nil
+}
+
+// Drain reads and drops the rest of a body where that takes no more than max
+// bytes and no longer than patience. It reports whether the body is over.
+func (c *Conn) Drain(max int64, patience time.Duration) bool {
+	if c.body.Framing() != http1.FramingChunked && c.body.Want() > max+int64(c.w-c.r) {
+		return false
+	}
+	c.sock.SetReadDeadline(time.Now().Add(patience))
+	defer c.sock.SetReadDeadline(time.Time{})
+	lent := c.buffers.get()
+	defer c.buffers.put(lent)
+	for !c.finished && max > 0 {
+		n, _, err := c.Read(*lent)
+		if err != nil {
+			return false
+		}
+		max -= int64(n)
+	}
+	return c.finished
+}

@@ -1,0 +1,125 @@
+package conn
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// lookWait is how long a look waits at a socket that offers no raw access, where
+// only a read with a deadline can tell: long enough to see what has arrived, too
+// short to be felt.
+const lookWait = 100 * time.Microsecond
+
+// sight is what a look at the receive side finds without taking anything.
+type sight uint8
+
+const (
+	sightQuiet  sight = iota // nothing has arrived
+	sightBytes               // bytes wait
+	sightClosed              // FIN or an error
+	sightNone                // the socket can't be looked at without reading
+)
+
+// socket is the driver's net.Conn with the two things TLS must not hide: a look
+// at what waits without blocking, and whether the peer really closed.
+type socket struct {
+	net.Conn
+	raw syscall.RawConn // nil where the driver's conn has none
+
+	// noWait makes Read answer errWouldBlock instead of blocking: a look
+	// through the TLS layer. Owner: the connection's goroutine.
+	noWait bool
+	// sawEOF tells that the peer's FIN was read. Over TLS without a
+	// close_notify before it, that is an incomplete close (RFC 9112 §9.8).
+	sawEOF bool
+
+	cause atomic.Pointer[error] // why the socket was closed from outside
+}
+
+func newSocket(nc net.Conn) *socket {
+	s := &socket{Conn: nc}
+	if sc, ok := nc.(syscall.Conn); ok {
+		if raw, err := sc.SyscallConn(); err == nil {
+			s.raw = raw
+		}
+	}
+	return s
+}
+
+// errWouldBlock says that a look found nothing. crypto/tls keeps its state sound
+// over errors that call themselves temporary, and only over those.
+var errWouldBlock net.Error = wouldBlock{}
+
+type wouldBlock struct{}
+
+func (wouldBlock) Error() string   { return "nothing to read" }
+func (wouldBlock) Timeout() bool   { return true }
+func (wouldBlock) Temporary() bool { return true }
+
+// Read reads from the socket, or, during a look, only what is there already.
+func (s *socket) Read(p []byte) (int, error) {
+	if s.noWait && s.raw != nil && s.see() == sightQuiet {
+		return 0, errWouldBlock
+	}
+	n, err := s.Conn.Read(p)
+	if err == io.EOF {
+		s.sawEOF = true
+	}
+	return n, err
+}
+
+// see looks at the socket and takes nothing. Any goroutine may call it: it uses
+// the descriptor without the read lock, which a blocked Read would hold.
+func (s *socket) see() sight {
+	if s.raw == nil {
+		return sightNone
+	}
+	what := sightClosed
+	if err := s.raw.Control(func(fd uintptr) { what = peek(fd) }); err != nil {
+		return sightClosed
+	}
+	return what
+}
+
+// quiet tells whether the connection r reads from (the socket, or TLS over it)
+// is open with nothing unasked for on it. Only for connections that expect
+// nothing.
+func (s *socket) quiet(r net.Conn) bool {
+	if r == net.Conn(s) && s.raw != nil {
+		return s.see() == sightQuiet
+	}
+	// Through TLS: session tickets wait unread on a fresh connection and are no
+	// answer (RFC 8446 §4.6.1), an alert is the end. Reading makes TLS eat the
+	// first and report the second.
+	s.noWait = true
+	defer func() { s.noWait = false }()
+	if s.raw == nil {
+		if s.SetReadDeadline(time.Now().Add(lookWait)) != nil {
+			return true // no way to look
+		}
+		defer s.SetReadDeadline(time.Time{})
+	}
+	var one [1]byte
+	n, err := r.Read(one[:])
+	var timeout net.Error
+	return n == 0 && errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// interrupt closes the socket from outside; the first cause is kept. A read or
+// write under way returns at once.
+func (s *socket) interrupt(cause error) {
+	s.cause.CompareAndSwap(nil, &cause)
+	s.Conn.Close()
+}
+
+// why returns the cause given to interrupt, or err where there was none.
+func (s *socket) why(err error) error {
+	if cause := s.cause.Load(); cause != nil {
+		return *cause
+	}
+	return err
+}
