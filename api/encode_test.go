@@ -236,9 +236,10 @@ func FuzzHead(f *testing.F) {
 		in := bufio.NewReader(io.MultiReader(bytes.NewReader(call.Head), bytes.NewReader(call.Bytes)))
 		req, err := http.ReadRequest(in)
 		if err != nil {
-			// What net/http refuses of a request that is well-formed: fields
-			// that only mean something to a server.
-			t.Skipf("%q: %v", call.Head, err)
+			if strings.EqualFold(name, "Trailer") {
+				return // net/http judges its value, which is the caller's affair
+			}
+			t.Fatalf("%q: %v", call.Head, err)
 		}
 		body, err := io.ReadAll(req.Body)
 		if err != nil {
