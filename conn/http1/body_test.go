@@ -204,3 +204,12 @@ func TestFramingString(t *testing.T) {
 		}
 	}
 }
+
+func TestTrailerPanics(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("a trailer that is not there was given")
+		}
+	}()
+	new(Body).Trailer(0)
+}

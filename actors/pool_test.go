@@ -1,0 +1,533 @@
+package actors
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+
+	"github.com/seed53b03582/troupe/conn"
+)
+
+// world plays events to a pool and reads its effects as text. Calls are named by
+// the test; connections are numbered in the order in which they are dialled.
+type world struct {
+	t     *testing.T
+	p     *pool
+	now   instant
+	calls map[string]*waiter
+	names map[*waiter]string
+	seats []*seat
+	log   []string
+}
+
+func newWorld(t *testing.T, cfg Config) *world {
+	w := &world{t: t, calls: map[string]*waiter{}, names: map[*waiter]string{}}
+	w.p = newPool(cfg.withDefaults(), func() float64 { return 0 }, func(o *origin, from, to gobreaker.State) {
+		w.log = append(w.log, fmt.Sprintf("breaker %s", to))
+	})
+	return w
+}
+
+// took collects the effects of the last event.
+func (w *world) took() {
+	for i := 0; i < len(w.p.effects); i++ {
+		switch e := w.p.effects[i]; e.kind {
+		case effGrant:
+			w.log = append(w.log, fmt.Sprintf("%s gets %d", w.names[e.w], w.number(e.s)))
+		case effRefuse:
+			w.log = append(w.log, fmt.Sprintf("%s refused: %s", w.names[e.w], reasonOf(e.w.err)))
+		case effDial:
+			e.s.conn = &Conn{seat: e.s}
+			w.seats = append(w.seats, e.s)
+			w.log = append(w.log, fmt.Sprintf("dial %d", len(w.seats)))
+		case effStop:
+			w.log = append(w.log, fmt.Sprintf("stop %d", w.number(e.s)))
+		case effCut:
+			w.log = append(w.log, fmt.Sprintf("cut %d", w.number(e.s)))
+		case effLook:
+			w.log = append(w.log, fmt.Sprintf("look %d", w.number(e.s)))
+		}
+	}
+	w.p.effects = w.p.effects[:0]
+	w.check()
+}
+
+// check holds what must hold after every event.
+func (w *world) check() {
+	w.t.Helper()
+	p := w.p
+	conns := 0
+	for _, o := range p.keyed {
+		conns += o.conns
+		if o.conns > p.cfg.MaxConnsPerOrigin || o.dialing.len() > p.cfg.MaxDialsPerOrigin && !p.cfg.Fresh {
+			w.t.Errorf("%s: %d connections, %d dials: over the limit", o.name, o.conns, o.dialing.len())
+		}
+		if o.waiters.len() > 0 && o.idle.len() > 0 {
+			w.t.Errorf("%s: calls wait while connections idle", o.name)
+		}
+		if o.making < 0 {
+			w.t.Errorf("%s: making %d", o.name, o.making)
+		}
+	}
+	if conns != p.seats.len() || conns > p.cfg.MaxConns {
+		w.t.Errorf("%d slots taken, %d listed, limit %d", conns, p.seats.len(), p.cfg.MaxConns)
+	}
+}
+
+func reasonOf(err error) string {
+	switch {
+	case errors.Is(err, ErrQueueFull):
+		return "queue full"
+	case errors.Is(err, ErrCircuitOpen):
+		return "circuit open"
+	case errors.Is(err, ErrSessionClosed):
+		return "session closed"
+	case errors.Is(err, ErrWrongOrigin):
+		return "wrong origin"
+	case errors.Is(err, conn.ErrClosed):
+		return "closed"
+	case errors.Is(err, errLeft):
+		return "left"
+	}
+	return err.Error()
+}
+
+func (w *world) number(s *seat) int {
+	for i, x := range w.seats {
+		if x == s {
+			return i + 1
+		}
+	}
+	return -1
+}
+
+func (w *world) seat(n int) *seat { return w.seats[n-1] }
+
+// want compares all that has happened since the last want.
+func (w *world) want(effects ...string) *world {
+	w.t.Helper()
+	got, exp := strings.Join(w.log, ", "), strings.Join(effects, ", ")
+	if got != exp {
+		w.t.Fatalf("at %v:\n got: %s\nwant: %s", time.Duration(w.now), got, exp)
+	}
+	w.log = nil
+	return w
+}
+
+func (w *world) ask(name, host string, change ...func(*waiter)) *world {
+	q := &waiter{key: Origin{Scheme: "http", Host: host, Port: "80"}}
+	for _, f := range change {
+		f(q)
+	}
+	w.calls[name], w.names[q] = q, name
+	w.p.acquire(w.now, q)
+	w.took()
+	return w
+}
+
+func (w *world) up(n int) *world   { w.p.connUp(w.now, w.seat(n)); w.took(); return w }
+func (w *world) idle(n int) *world { return w.idleAs(n, outcomeOK, 0) }
+func (w *world) idleAs(n int, out outcome, keep time.Duration) *world {
+	w.p.connIdle(w.now, w.seat(n), out, keep)
+	w.took()
+	return w
+}
+func (w *world) gone(n int, out outcome) *world {
+	w.p.closed(w.now, w.seat(n), out, errors.New("no route"))
+	w.took()
+	return w
+}
+func (w *world) leave(name string) *world { w.p.leave(w.now, w.calls[name]); w.took(); return w }
+func (w *world) after(d time.Duration) *world {
+	w.now = w.now.add(d)
+	return w
+}
+
+// pass lets time go by with every tick the pool asks for.
+func (w *world) pass(d time.Duration) *world {
+	end := w.now.add(d)
+	for w.p.wake <= end {
+		w.now = max(w.now, w.p.wake)
+		w.p.tick(w.now)
+		w.took()
+	}
+	w.now = end
+	return w
+}
+
+func pinned(w *world, n int, owner *Owner) func(*waiter) {
+	return func(q *waiter) { q.pin, q.owner = w.seat(n), owner }
+}
+
+func TestFirstCallDialsAndGetsTheConnection(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").want("dial 1").up(1).want("a gets 1")
+}
+
+func TestIdleConnectionIsReused(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").up(1).idle(1).want("dial 1", "a gets 1")
+	w.ask("b", "x").want("b gets 1")
+}
+
+func TestYoungestIdleIsReusedFirst(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").ask("b", "x").up(1).up(2).want("dial 1", "dial 2", "a gets 1", "b gets 2")
+	w.idle(2).after(time.Second).idle(1).want()
+	w.ask("c", "x").want("c gets 1")
+	w.ask("d", "x").want("d gets 2")
+}
+
+func TestOriginsDoNotShareConnections(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").up(1).idle(1).want("dial 1", "a gets 1")
+	w.ask("b", "y").want("dial 2")
+}
+
+func TestWaitersAreServedFirstComeFirstServed(t *testing.T) {
+	w := newWorld(t, Config{MaxConnsPerOrigin: 1})
+	w.ask("a", "x").ask("b", "x").ask("c", "x").up(1).want("dial 1", "a gets 1")
+	w.idle(1).want("b gets 1").idle(1).want("c gets 1").idle(1).want()
+}
+
+func TestBusyConnectionThatBecomesFreeServesTheOneWhoDialled(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").up(1).ask("b", "x").want("dial 1", "a gets 1", "dial 2")
+	w.idle(1).want("b gets 1") // b does not wait for its dial
+	w.up(2).want()             // which idles
+	w.ask("c", "x").want("c gets 2")
+}
+
+func TestDialLimitHoldsAndIsRefilled(t *testing.T) {
+	w := newWorld(t, Config{MaxDialsPerOrigin: 2})
+	w.ask("a", "x").ask("b", "x").ask("c", "x").want("dial 1", "dial 2")
+	w.up(1).want("a gets 1", "dial 3")
+}
+
+func TestConnectionLimitCountsEndingOnes(t *testing.T) {
+	w := newWorld(t, Config{MaxConnsPerOrigin: 1, IdleTimeout: time.Second})
+	w.ask("a", "x").up(1).idle(1).want("dial 1", "a gets 1")
+	w.after(2*time.Second).ask("b", "x").want("stop 1") // too old to be used, and its slot not yet free
+	w.gone(1, outcomeNeutral).want("dial 2")
+}
+
+func TestQueueLimitCountsThoseBeyondTheDials(t *testing.T) {
+	w := newWorld(t, Config{MaxConnsPerOrigin: 1, MaxQueuePerOrigin: 2})
+	w.ask("a", "x").ask("b", "x").ask("c", "x").want("dial 1")
+	w.ask("d", "x").want("d refused: queue full")
+	w.up(1).want("a gets 1")
+	w.ask("e", "x").want("e refused: queue full")
+	w.idle(1).want("b gets 1").ask("f", "x").want()
+}
+
+func TestCallerWhoLeavesIsTakenOutAtOnceAndItsDialServesAnother(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").want("dial 1").leave("a").want("a refused: left")
+	w.ask("b", "x").want() // the dial under way is b's now
+	w.up(1).want("b gets 1")
+}
+
+func TestDialNobodyWaitsForIdles(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").leave("a").up(1).want("dial 1", "a refused: left")
+	w.ask("b", "x").want("b gets 1")
+}
+
+func TestLeavingAfterTheGrantChangesNothing(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").up(1).leave("a").want("dial 1", "a gets 1")
+	w.p.giveBack(w.now, w.seat(1), nil)
+	w.took()
+	w.ask("b", "x").want("b gets 1")
+}
+
+func TestFailedDialFailsTheLongestWaiterAndDelaysTheOrigin(t *testing.T) {
+	w := newWorld(t, Config{MaxDialsPerOrigin: 1})
+	w.ask("a", "x").ask("b", "x").want("dial 1")
+	w.gone(1, outcomeFailed).want("a refused: no route")
+	w.pass(49 * time.Millisecond).want()
+	w.pass(time.Millisecond).want("dial 2") // half of the first backoff: the jitter is 0 here
+	w.gone(2, outcomeFailed).want("b refused: no route")
+	w.ask("c", "x").want().pass(99 * time.Millisecond).want().pass(time.Millisecond).want("dial 3")
+	w.up(3).want("c gets 3")
+	w.ask("d", "x").want("dial 4") // success ends the backoff
+}
+
+func TestDialsThatFailTogetherDoubleTheBackoffOnce(t *testing.T) {
+	w := newWorld(t, Config{Breaker: Breaker{Failures: 100}})
+	w.ask("a", "x").ask("b", "x").ask("c", "x").want("dial 1", "dial 2", "dial 3")
+	w.after(time.Millisecond)
+	w.gone(1, outcomeFailed).gone(2, outcomeFailed).gone(3, outcomeFailed)
+	w.want("a refused: no route", "b refused: no route", "c refused: no route")
+	w.ask("d", "x").pass(49 * time.Millisecond).want().pass(time.Millisecond).want("dial 4")
+}
+
+func TestBackoffIsBounded(t *testing.T) {
+	w := newWorld(t, Config{Breaker: Breaker{Disabled: true}})
+	for i := range 20 {
+		w.ask("a", "x").pass(lastBackoff).want(fmt.Sprintf("dial %d", i+1))
+		w.gone(i+1, outcomeFailed).want("a refused: no route")
+	}
+}
+
+func TestMaxConnsMakesRoomWithTheOldestIdle(t *testing.T) {
+	w := newWorld(t, Config{MaxConns: 2})
+	w.ask("a", "x").up(1).idle(1).after(time.Second).ask("b", "y").up(2).idle(2)
+	w.want("dial 1", "a gets 1", "dial 2", "b gets 2")
+	w.ask("c", "z").want("stop 1").gone(1, outcomeNeutral).want("dial 3").up(3).want("c gets 3")
+}
+
+func TestMaxConnsBusyElsewhereStarvesUntilOneIsFree(t *testing.T) {
+	w := newWorld(t, Config{MaxConns: 1})
+	w.ask("a", "x").up(1).ask("b", "y").want("dial 1", "a gets 1")
+	w.idle(1).want("stop 1").gone(1, outcomeOK).want("dial 2").up(2).want("b gets 2")
+}
+
+func TestNobodyStarvesBehindABusyOrigin(t *testing.T) {
+	w := newWorld(t, Config{MaxConns: 1})
+	w.ask("a", "x").up(1).want("dial 1", "a gets 1")
+	w.after(1).ask("b", "y").after(1).ask("c", "x").want()
+	w.idle(1).want("stop 1") // b has waited longer than c, though c is of x
+	w.gone(1, outcomeOK).want("dial 2").up(2).want("b gets 2")
+	w.idle(2).want("stop 2").gone(2, outcomeOK).want("dial 3").up(3).want("c gets 3")
+}
+
+func TestStarvingOriginsAreServedInOrder(t *testing.T) {
+	w := newWorld(t, Config{MaxConns: 1})
+	w.ask("a", "x").up(1).after(1).ask("b", "y").after(1).ask("c", "z").want("dial 1", "a gets 1")
+	w.gone(1, outcomeOK).want("dial 2").up(2).want("b gets 2")
+	w.gone(2, outcomeOK).want("dial 3").up(3).want("c gets 3")
+}
+
+func TestOneStarvingCallEndsOneIdleConnectionOnly(t *testing.T) {
+	w := newWorld(t, Config{MaxConns: 3})
+	w.ask("a", "x").ask("b", "x").ask("c", "x").up(1).up(2).up(3).idle(1).idle(2).idle(3).log = nil
+	w.ask("d", "y").want("stop 1")
+	w.ask("e", "y").want("stop 2")
+	w.leave("e").want("e refused: left")
+	w.gone(1, outcomeNeutral).want("dial 4").gone(2, outcomeNeutral).want()
+}
+
+func TestIdleTimeoutEndsConnections(t *testing.T) {
+	w := newWorld(t, Config{IdleTimeout: time.Second})
+	w.ask("a", "x").up(1).idle(1).want("dial 1", "a gets 1")
+	w.pass(time.Second - 1).want().pass(1).want("stop 1")
+}
+
+func TestServersKeepAliveTimeoutIsHonoured(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").up(1).idleAs(1, outcomeOK, 4*time.Second).want("dial 1", "a gets 1")
+	w.after(4*time.Second).ask("b", "x").want("stop 1", "dial 2")
+}
+
+func TestMaxConnAgeEndsConnectionsWhenTheyIdle(t *testing.T) {
+	w := newWorld(t, Config{MaxConnAge: 10 * time.Second}) // 9 s with a jitter of 0
+	w.ask("a", "x").up(1).want("dial 1", "a gets 1")
+	w.after(9*time.Second).idle(1).want("stop 1")
+	w.gone(1, outcomeOK).ask("b", "x").up(2).idle(2).want("dial 2", "b gets 2")
+	w.pass(9*time.Second - 1).want().pass(1).want("stop 2")
+}
+
+func TestSweepNamesIdleConnectionsAndTheirActorLooks(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").ask("b", "x").up(1).up(2).idle(1).after(time.Millisecond).idle(2).log = nil
+	w.pass(sweepEvery).want()
+	if len(w.p.suspects) != 2 {
+		t.Fatalf("%d suspects, want both idle connections", len(w.p.suspects))
+	}
+	x := w.p.suspects[0]
+	w.p.suspicious(x.s, x.since)
+	w.took()
+	w.want("look 1")
+	w.ask("c", "x").want("c gets 2") // not the one that is being looked at
+	w.idleAs(1, outcomeNeutral, 0).want()
+	w.ask("d", "x").want("d gets 1")
+}
+
+func TestSuspectThatWasUsedMeanwhileIsLeftAlone(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").up(1).idle(1).pass(sweepEvery)
+	x := w.p.suspects[0]
+	w.ask("b", "x").after(1).idle(1).log = nil
+	w.p.suspicious(x.s, x.since)
+	w.took()
+	w.want()
+}
+
+func TestLookKeepsTheIdleOrder(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").ask("b", "x").up(1).up(2).idle(1).after(1).idle(2).log = nil
+	w.p.suspicious(w.seat(1), w.seat(1).idleSince)
+	w.took()
+	w.idleAs(1, outcomeNeutral, 0).want("look 1")
+	w.ask("c", "x").want("c gets 2")
+}
+
+func TestBreakerOpensAfterFailuresInARow(t *testing.T) {
+	w := newWorld(t, Config{Breaker: Breaker{Failures: 3, OpenFor: time.Hour}, MaxConnsPerOrigin: 1})
+	for i := range 3 {
+		w.ask("a", "x").up(i + 1).log = nil
+		if i == 2 {
+			w.ask("b", "x").ask("c", "x").want()
+		}
+		w.gone(i+1, outcomeFailed)
+	}
+	w.want("breaker open", "b refused: circuit open", "c refused: circuit open")
+	w.ask("d", "x").want("d refused: circuit open")
+	w.ask("e", "y").want("dial 4") // another origin is not touched
+}
+
+func TestBreakerCountsAFailedDialOnce(t *testing.T) {
+	w := newWorld(t, Config{Breaker: Breaker{Failures: 2, OpenFor: time.Hour}})
+	w.ask("a", "x").ask("b", "x").ask("c", "x").want("dial 1", "dial 2", "dial 3")
+	w.gone(1, outcomeFailed).want("a refused: no route")
+	w.gone(2, outcomeFailed).want("breaker open", "b refused: no route", "c refused: circuit open")
+}
+
+func TestBreakerIgnoresThisMachinesFault(t *testing.T) {
+	w := newWorld(t, Config{Breaker: Breaker{Failures: 1, OpenFor: time.Hour}})
+	w.ask("a", "x").gone(1, outcomeNeutral).want("dial 1", "a refused: no route")
+	w.pass(time.Second).ask("b", "x").want("dial 2")
+}
+
+func TestBreakerHalfOpenLetsProbesThrough(t *testing.T) {
+	w := newWorld(t, Config{Breaker: Breaker{Failures: 1, OpenFor: time.Nanosecond}})
+	w.ask("a", "x").gone(1, outcomeFailed).want("dial 1", "breaker open", "a refused: no route")
+	w.pass(time.Second)
+	w.ask("b", "x").want("breaker half-open", "dial 2")
+	w.ask("c", "x").want("c refused: circuit open") // one probe at a time
+	w.leave("b").want("b refused: left")            // and its place is free again
+	w.ask("d", "x").want().up(2).want("d gets 2")
+	w.idle(2).want("breaker closed")
+	w.ask("e", "x").want("e gets 2")
+}
+
+func TestBreakerProbeThatFailsOpensAgain(t *testing.T) {
+	w := newWorld(t, Config{Breaker: Breaker{Failures: 1, OpenFor: time.Nanosecond}})
+	w.ask("a", "x").gone(1, outcomeFailed).log = nil
+	w.pass(time.Second)
+	w.ask("b", "x").up(2).want("breaker half-open", "dial 2", "b gets 2")
+	w.gone(2, outcomeFailed).want("breaker open")
+}
+
+func TestPinnedCallWaitsForItsConnectionOnly(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").up(1).ask("b", "x").up(2).idle(2).log = nil
+	w.ask("p", "x", pinned(w, 1, nil)).want()
+	w.idle(1).want("p gets 1")
+}
+
+func TestPinnedCallsAndOthersAreServedInOrder(t *testing.T) {
+	w := newWorld(t, Config{MaxConnsPerOrigin: 1})
+	w.ask("a", "x").up(1).log = nil
+	w.after(1).ask("b", "x").after(1).ask("p", "x", pinned(w, 1, nil)).after(1).ask("c", "x").want()
+	w.idle(1).want("b gets 1").idle(1).want("p gets 1").idle(1).want("c gets 1")
+}
+
+func TestPinToAnotherOriginOrToAClosedConnection(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").up(1).log = nil
+	w.ask("p", "y", pinned(w, 1, nil)).want("p refused: wrong origin")
+	w.ask("q", "x", pinned(w, 1, nil)).gone(1, outcomeOK).want("q refused: closed")
+	w.ask("r", "x", pinned(w, 1, nil)).want("r refused: closed")
+}
+
+func TestLeaseIsOutOfThePoolUntilItIsGivenBack(t *testing.T) {
+	w := newWorld(t, Config{MaxConnsPerOrigin: 1})
+	me := &Owner{}
+	w.ask("l", "x", func(q *waiter) { q.lease, q.owner = true, me }).up(1).want("dial 1", "l gets 1")
+	w.ask("a", "x").want() // it counts against the limits
+	w.ask("m", "x", pinned(w, 1, me)).want("m gets 1").idle(1).want()
+	w.after(1).ask("n", "x", pinned(w, 1, nil)).want() // a plain handle has to wait
+	w.p.giveBack(w.now, w.seat(1), me)
+	w.took()
+	w.want("a gets 1").idle(1).want("n gets 1")
+}
+
+func TestLeaseGivenBackWhileBusyIsFreedAfterwards(t *testing.T) {
+	w := newWorld(t, Config{})
+	me := &Owner{}
+	w.ask("l", "x", func(q *waiter) { q.lease, q.owner = true, me }).up(1).ask("m", "x", pinned(w, 1, me)).log = nil
+	w.p.giveBack(w.now, w.seat(1), me)
+	w.took()
+	w.want().idle(1).want()
+	w.ask("a", "x").want("a gets 1")
+}
+
+func TestFreshCallsGetAConnectionOfTheirOwn(t *testing.T) {
+	w := newWorld(t, Config{Fresh: true, MaxConnsPerOrigin: -1, MaxDialsPerOrigin: -1, Breaker: Breaker{Disabled: true}})
+	mine := &Owner{}
+	w.ask("a", "x", func(q *waiter) { q.owner = mine }).ask("b", "x", func(q *waiter) { q.owner = &Owner{} })
+	w.want("dial 1", "dial 2").up(2).want("b gets 2").up(1).want("a gets 1")
+	w.idle(1).ask("c", "x", func(q *waiter) { q.owner = &Owner{} }).want("dial 3")
+	w.ask("d", "x", pinned(w, 1, mine)).want("d gets 1").idle(1).want()
+	w.pass(defaultIdleTimeout).want("stop 1")
+}
+
+func TestFreshDialFailsItsOwnCallWithoutBackoff(t *testing.T) {
+	w := newWorld(t, Config{Fresh: true, Breaker: Breaker{Disabled: true}})
+	for i := range 10 {
+		w.ask("a", "x").want(fmt.Sprintf("dial %d", i+1)).gone(i+1, outcomeFailed).want("a refused: no route")
+	}
+}
+
+func TestFreshDialEndsWithItsCall(t *testing.T) {
+	w := newWorld(t, Config{Fresh: true})
+	w.ask("a", "x").leave("a").want("dial 1", "stop 1", "a refused: left")
+}
+
+func TestDrainRefusesWaitersAndLetsTheBusyFinish(t *testing.T) {
+	w := newWorld(t, Config{MaxConnsPerOrigin: 2})
+	w.ask("a", "x").ask("b", "x").up(1).up(2).idle(2).ask("c", "y").log = nil
+	w.p.drain(w.now)
+	w.took()
+	w.want("c refused: session closed", "stop 2", "stop 3")
+	w.ask("d", "x").want("d refused: session closed")
+	w.gone(2, outcomeNeutral).gone(3, outcomeNeutral).idle(1).want("stop 1").gone(1, outcomeNeutral).want()
+	if w.p.seats.len() != 0 {
+		t.Errorf("%d slots are still taken", w.p.seats.len())
+	}
+}
+
+func TestCutEndsEverything(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").ask("b", "x").up(1).log = nil
+	w.p.drain(w.now)
+	w.p.cut()
+	w.took()
+	w.want("b refused: session closed", "stop 2", "cut 1", "cut 2")
+	w.up(2).idle(1).want() // reports that were under way change nothing
+}
+
+func TestOriginsAreForgotten(t *testing.T) {
+	w := newWorld(t, Config{IdleTimeout: time.Second})
+	w.ask("a", "x").up(1).idle(1).pass(time.Second).gone(1, outcomeNeutral).log = nil
+	w.pass(forgetAfter - 1)
+	if len(w.p.keyed) != 1 {
+		t.Fatal("the origin was forgotten early")
+	}
+	w.pass(1)
+	if len(w.p.keyed) != 0 {
+		t.Fatal("the origin is still known")
+	}
+	if w.p.wake != never {
+		t.Errorf("an empty pool wants to be woken at %v", time.Duration(w.p.wake))
+	}
+}
+
+func TestAMillionOriginsStaySmall(t *testing.T) {
+	w := newWorld(t, Config{})
+	for i := range 20_000 { // the bound does not depend on how many
+		w.ask("a", fmt.Sprint("host", i)).leave("a")
+		w.gone(len(w.seats), outcomeNeutral)
+		w.seats, w.log = nil, nil
+		clear(w.names)
+	}
+	if n := len(w.p.keyed); n > maxEmpty {
+		t.Errorf("%d origins are kept, want at most %d", n, maxEmpty)
+	}
+}

@@ -1,0 +1,236 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/seed53b03582/troupe/conn"
+)
+
+// This file is the life of a seat, in the pool's eyes:
+//
+//	state     event              next             effect
+//	-         dial               dialing          a slot is taken, its actor started
+//	dialing   connUp             idle | busy      given to who waits longest
+//	dialing   closed             gone             the longest waiting call gets the error
+//	idle      acquire            busy             granted, the youngest first
+//	idle      suspicious         looking          its actor looks at the socket
+//	idle      time over, room    stopping         its actor ends
+//	busy      connIdle           idle | busy      given to who waits longest
+//	looking   connIdle           idle | busy      keeps its place among the idle ones
+//	busy      giveBack           idle | busy      it was not used after all
+//	idle      acquire for lease  owned            out of the pool
+//	owned     acquire by owner   busy             granted
+//	owned     giveBack           idle | busy      back in the pool
+//	any       stop               stopping         its actor ends
+//	any       closed             gone             the slot is free for who starves or waits
+
+func (p *pool) dial(now instant, o *origin) {
+	s := &seat{origin: o, born: now, state: seatDialing}
+	if age := p.cfg.MaxConnAge; age > 0 {
+		s.ends = now.add(age - age/10 + time.Duration(p.random()*float64(age/5)))
+	}
+	o.conns++
+	o.dialed++
+	o.dialing.pushBack(&s.turn, s)
+	p.seats.pushBack(&s.all, s)
+	if p.cfg.Fresh {
+		w := o.waiters.front.of
+		w.place.remove()
+		w.dial, s.serves, s.owner = s, w, w.owner
+	}
+	p.do(effDial, nil, s)
+}
+
+// connUp: a dial has succeeded.
+func (p *pool) connUp(now instant, s *seat) {
+	if s.state != seatDialing {
+		return // told to stop meanwhile
+	}
+	s.turn.remove()
+	s.origin.backoff.succeeded()
+	s.idleSince = now
+	if w := s.serves; w != nil {
+		s.serves, w.dial = nil, nil
+		p.grant(s, w)
+		return
+	}
+	p.offer(now, s)
+	p.serve(now, s.origin) // the end of the backoff, or a free place among the dials
+}
+
+// connIdle: an exchange, or a look, has left the connection fit for another.
+// keep is how long the server said it keeps it; 0: it did not say.
+func (p *pool) connIdle(now instant, s *seat, out outcome, keep time.Duration) {
+	switch s.state {
+	case seatBusy:
+		s.idleSince = now
+		if keep > 0 {
+			s.keep = keep
+		}
+		p.report(now, s.origin, out, &s.probe)
+	case seatLooking:
+	default:
+		return // told to stop meanwhile
+	}
+	p.offer(now, s)
+}
+
+// report tells the breaker, and, where that opens it, all who wait.
+func (p *pool) report(now instant, o *origin, out outcome, pr *probe) {
+	o.breaker.report(now, out, *pr)
+	*pr = nil
+	if out != outcomeFailed {
+		return
+	}
+	o.failures++
+	if !o.breaker.open() {
+		return
+	}
+	for k := o.waiters.front; k != nil; k = o.waiters.front {
+		o.rejected++
+		p.dismiss(now, k.of, ErrCircuitOpen)
+	}
+}
+
+// offer gives a free connection to whoever is next, or idles it.
+func (p *pool) offer(now instant, s *seat) {
+	if p.draining || s.conn.Closed() || (s.ends != 0 && now >= s.ends) {
+		p.stop(s)
+		return
+	}
+	w := p.next(s)
+	if k := p.starving.front; k != nil && s.owner == nil && s.pinned.len() == 0 && k.of != s.origin {
+		// Nobody may starve behind an origin that is always busy: who has
+		// waited longest comes first, here too.
+		o := k.of
+		if o.making < o.queued() && (w == nil || o.waiters.front.of.since < w.since) {
+			p.makeRoom(o, s)
+			return
+		}
+	}
+	if w != nil {
+		p.grant(s, w)
+		return
+	}
+	p.rest(now, s)
+}
+
+// next is who has waited longest for s: pinned to it, or for any of its origin.
+func (p *pool) next(s *seat) *waiter {
+	var w *waiter
+	for k := s.pinned.front; k != nil; k = k.next {
+		if s.owner == nil || k.of.owner == s.owner {
+			w = k.of
+			break
+		}
+	}
+	if s.owner != nil {
+		return w
+	}
+	if k := s.origin.waiters.front; k != nil && (w == nil || k.of.since < w.since) {
+		w = k.of
+	}
+	return w
+}
+
+// rest puts a connection that nobody waits for where it is found again.
+func (p *pool) rest(now instant, s *seat) {
+	s.idleUntil = 0
+	if p.cfg.IdleTimeout > 0 {
+		s.idleUntil = s.idleSince.add(p.cfg.IdleTimeout)
+	}
+	if s.keep > 0 {
+		if until := s.idleSince.add(s.keep); s.idleUntil == 0 || until < s.idleUntil {
+			s.idleUntil = until
+		}
+	}
+	all := &p.idle
+	if s.owner == nil {
+		s.state = seatIdle
+		insertByIdle(&s.origin.idle, &s.turn, s)
+	} else {
+		s.state = seatOwned
+		if !p.cfg.Fresh {
+			return // leased: its owner hands it back
+		}
+		all = &p.owned
+	}
+	insertByIdle(all, &s.oldest, s)
+	if p.sweepAt == 0 {
+		p.sweepAt = now.add(p.sweepInterval())
+		p.wakeAt(p.sweepAt)
+	}
+	if e := s.expires(); e != 0 && e < p.expiry {
+		p.expiry = e
+		p.wakeAt(e)
+	}
+}
+
+// insertByIdle keeps l in the order of idleSince. Only a connection back from a
+// look is not the youngest.
+func insertByIdle(l *list[*seat], k *link[*seat], s *seat) {
+	at := l.back
+	for at != nil && at.of.idleSince > s.idleSince {
+		at = at.prev
+	}
+	l.insertAfter(at, k, s)
+}
+
+// stop ends a connection. Its slot is free once its actor has ended.
+func (p *pool) stop(s *seat) {
+	if s.state >= seatStopping {
+		return
+	}
+	p.unlist(s)
+	s.state = seatStopping
+	p.do(effStop, nil, s)
+}
+
+// closed: the actor of s has ended, and its socket is closed. For a dial that
+// failed err says why.
+func (p *pool) closed(now instant, s *seat, out outcome, err error) {
+	if s.state == seatGone {
+		return
+	}
+	o, was := s.origin, s.state
+	p.unlist(s)
+	s.all.remove()
+	s.state = seatGone
+	o.conns--
+	if s.room != nil {
+		s.room.making--
+		s.room = nil
+	}
+	for k := s.pinned.front; k != nil; k = s.pinned.front {
+		p.dismiss(now, k.of, conn.ErrClosed)
+	}
+	if was == seatDialing {
+		p.dialFailed(now, s, out, err)
+	} else {
+		p.report(now, o, out, &s.probe)
+	}
+	p.serveStarving(now) // in the order in which they came to need a slot
+	p.serve(now, o)
+	p.noteEmpty(now, o)
+}
+
+// dialFailed: the call that has waited longest gets the error, the origin backs
+// off, and the breaker hears of it once.
+func (p *pool) dialFailed(now instant, s *seat, out outcome, err error) {
+	o := s.origin
+	o.failedDials++
+	w := s.serves
+	if !p.cfg.Fresh {
+		o.backoff.failed(s.born, now, p.random())
+		if k := o.waiters.front; k != nil {
+			w = k.of
+		}
+	}
+	var pr probe
+	if w != nil {
+		w.place.remove()
+		pr, w.probe = w.probe, nil
+		p.refuse(w, err)
+	}
+	p.report(now, o, out, &pr)
+}
