@@ -22,6 +22,8 @@ type world struct {
 	names map[*waiter]string
 	seats []*seat
 	log   []string
+
+	unchecked bool // check costs as much as there are origins
 }
 
 func newWorld(t *testing.T, cfg Config) *world {
@@ -60,6 +62,9 @@ func (w *world) took() {
 func (w *world) check() {
 	w.t.Helper()
 	p := w.p
+	if w.unchecked {
+		return
+	}
 	conns := 0
 	for _, o := range p.keyed {
 		conns += o.conns
@@ -327,7 +332,7 @@ func TestServersKeepAliveTimeoutIsHonoured(t *testing.T) {
 func TestMaxConnAgeEndsConnectionsWhenTheyIdle(t *testing.T) {
 	w := newWorld(t, Config{MaxConnAge: 10 * time.Second}) // 9 s with a jitter of 0
 	w.ask("a", "x").up(1).want("dial 1", "a gets 1")
-	w.after(9*time.Second).idle(1).want("stop 1")
+	w.after(9 * time.Second).idle(1).want("stop 1")
 	w.gone(1, outcomeOK).ask("b", "x").up(2).idle(2).want("dial 2", "b gets 2")
 	w.pass(9*time.Second - 1).want().pass(1).want("stop 2")
 }
@@ -521,6 +526,7 @@ func TestOriginsAreForgotten(t *testing.T) {
 
 func TestAMillionOriginsStaySmall(t *testing.T) {
 	w := newWorld(t, Config{})
+	w.unchecked = true
 	for i := range 20_000 { // the bound does not depend on how many
 		w.ask("a", fmt.Sprint("host", i)).leave("a")
 		w.gone(len(w.seats), outcomeNeutral)

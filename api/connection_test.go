@@ -119,15 +119,15 @@ func TestConnectionToAnotherOrigin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	many, err := session.Get(t.Context(), server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
 	lease, err := session.Lease(t.Context(), server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lease.Release()
+	many, err := session.Get(t.Context(), server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, err := range map[string]error{
 		"one-shot": second(Get(t.Context(), other.URL, one.Connection())),
 		"session":  second(session.Get(t.Context(), other.URL, many.Connection())),

@@ -38,7 +38,7 @@ func (r *request) prepare(call *actors.Call, url string, opts []Option, oneShot 
 	call.Origin = r.origin()
 	call.Method = r.method
 	call.Bytes, call.File, call.Reader, call.Size = r.bytes, r.file, r.reader, r.size
-	call.Stream = r.has(optStream)
+	call.Stream, call.Close = r.has(optStream), r.closes
 	return r.pin(call)
 }
 

@@ -84,7 +84,9 @@ func answered(raw string, cfg Config, opts ...Option) func(t *testing.T) error {
 	}
 }
 
-func withSecret(url string) string { return strings.Replace(url, "://", "://user:secret@", 1) + "/path?q=1#f" }
+func withSecret(url string) string {
+	return strings.Replace(url, "://", "://user:secret@", 1) + "/path?q=1#f"
+}
 
 func failures() []fails {
 	dialError := errors.New("no route to mars")
@@ -280,7 +282,7 @@ func TestErrorNames(t *testing.T) {
 		}
 	}
 	for _, err := range []net.Error{&HTTPConnectionError{Err: io.EOF}, &IOError{Err: io.EOF}, &ProtocolError{Err: io.EOF}, &IOError{}} {
-		if err.Timeout() || err.Error() == "" {
+		if err.Timeout() || err.Error() == "" || err.(interface{ Temporary() bool }).Temporary() {
 			t.Errorf("%T", err)
 		}
 	}

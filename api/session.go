@@ -64,6 +64,7 @@ func (s *Session) send(ctx context.Context, method, url string, opts []Option) (
 
 	answer := s.takeAnswer()
 	if err := s.sched.Do(ctx, call, answer); err != nil {
+		r.buf = nil // a socket that does not obey its Close may still be reading it
 		return nil, explain(err, &r.to)
 	}
 	if call.Stream {
@@ -83,9 +84,6 @@ func (s *Session) response(r *request, a *actors.Answer) *Response {
 	}
 	resp.to.user, resp.to.password = "", ""
 	resp.answer.Store(a)
-	if s.oneShot && r.closes {
-		a.Conn.Close() // the caller's own: RFC 9112 §9.6, whatever the server says
-	}
 	return resp
 }
 

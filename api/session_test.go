@@ -76,6 +76,22 @@ func TestSessionKeepsConnections(t *testing.T) {
 	}
 }
 
+// TestSessionClosesWhenAsked: after Connection: close nothing more is sent on that
+// connection, whatever the server says (RFC 9112 §9.6).
+func TestSessionClosesWhenAsked(t *testing.T) {
+	server := record(t, nil)
+	server.answer = func(_ int, req *http.Request) string { req.Close = false; return okAnswer }
+	s := newSession(t, Config{})
+	for i := range 3 {
+		if _, err := s.Get(t.Context(), server.URL, Headers{"connection": "x, Close"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := server.last(t).conn; got != i+1 {
+			t.Errorf("call %d went over connection %d", i+1, got)
+		}
+	}
+}
+
 func TestSessionConcurrently(t *testing.T) {
 	server := record(t, func(_ int, req *http.Request) string { return withLength(req.URL.Path) })
 	s := newSession(t, Config{MaxConnsPerOrigin: 4})

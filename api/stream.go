@@ -25,8 +25,8 @@ type stream struct {
 // one may be shorter. size <= 0 means 512. fn runs on the caller's goroutine, and
 // a chunk is valid until it returns. Content is the last chunk afterwards.
 //
-// An error of fn ends the call and is returned as it is; the connection is then
-// closed. A panic goes on to the caller.
+// An error of fn ends the call and is returned as it is; the connection is closed
+// then, unless little of the body was left. A panic goes on to the caller.
 func Stream(fn func(chunk []byte) error, size int) Option { return stream{fn, size} }
 
 func (o stream) apply(r *request) {

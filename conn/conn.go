@@ -50,7 +50,7 @@ func (c *Conn) Close() {
 	if t, ok := c.nc.(*tls.Conn); ok && c.Reusable() && c.sock.cause.Load() == nil {
 		t.Close()
 	}
-	c.sock.Conn.Close()
+	c.sock.Close()
 	c.giveBack()
 }
 

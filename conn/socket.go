@@ -2,8 +2,10 @@ package conn
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -98,8 +100,10 @@ func (s *socket) quiet(r net.Conn) bool {
 	s.noWait = true
 	defer func() { s.noWait = false }()
 	if s.raw == nil {
-		if s.SetReadDeadline(time.Now().Add(lookWait)) != nil {
-			return true // no way to look
+		if err := s.SetReadDeadline(time.Now().Add(lookWait)); err != nil {
+			// Without deadlines there is no way to look. Any other error means
+			// that the socket is not fit for use.
+			return errors.Is(err, os.ErrNoDeadline) || errors.Is(err, errors.ErrUnsupported)
 		}
 		defer s.SetReadDeadline(time.Time{})
 	}
@@ -113,7 +117,18 @@ func (s *socket) quiet(r net.Conn) bool {
 // write under way returns at once.
 func (s *socket) interrupt(cause error) {
 	s.cause.CompareAndSwap(nil, &cause)
-	s.Conn.Close()
+	s.Close()
+}
+
+// Close closes the socket. It may be a driver's own, and must not take others
+// along if it panics.
+func (s *socket) Close() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the driver's connection panicked in Close: %v", r)
+		}
+	}()
+	return s.Conn.Close()
 }
 
 // why returns the cause given to interrupt, or err where there was none.

@@ -1,0 +1,94 @@
+package actors
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+)
+
+func TestBreakerRatioNeedsItsMinimum(t *testing.T) {
+	cfg := Breaker{Failures: -1, Ratio: 0.5, MinRequests: 4, Window: 10 * time.Second}.withDefaults()
+	b := newBreaker(cfg, "x", nil)
+	for i, out := range []outcome{outcomeFailed, outcomeOK, outcomeFailed} {
+		if b.report(0, out, nil); b.open() {
+			t.Fatalf("open after %d of the 4 requests it needs", i+1)
+		}
+	}
+	if b.report(0, outcomeFailed, nil); !b.open() {
+		t.Error("closed with 3 of 4 failed")
+	}
+}
+
+func TestBreakerForgetsWhatLeftTheWindow(t *testing.T) {
+	cfg := Breaker{Failures: -1, Ratio: 0.5, MinRequests: 4, Window: 10 * time.Second}.withDefaults()
+	b := newBreaker(cfg, "x", nil)
+	for range 3 {
+		b.report(0, outcomeFailed, nil)
+	}
+	later := instant(0).add(10 * time.Second)
+	if b.report(later, outcomeFailed, nil); b.open() {
+		t.Error("open by failures older than the window")
+	}
+	if b.window.all != 1 || b.window.failed != 1 {
+		t.Errorf("the window holds %d, %d failed; want the last one only", b.window.all, b.window.failed)
+	}
+}
+
+// gobreaker alone never trips on failures that take longer than its interval.
+func TestBreakerTripsOnFailuresSlowerThanTheWindow(t *testing.T) {
+	cfg := Breaker{Failures: 3, Window: time.Second}.withDefaults()
+	b := newBreaker(cfg, "x", nil)
+	var now instant
+	for range 3 {
+		now = now.add(5 * time.Second)
+		b.report(now, outcomeFailed, nil)
+	}
+	if !b.open() {
+		t.Error("three failures in a row did not open it")
+	}
+}
+
+func TestBreakerStates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen []string
+		cfg := Breaker{Failures: 1, OpenFor: 5 * time.Second, Probes: 2}.withDefaults()
+		b := newBreaker(cfg, "x", func(_, to gobreaker.State) { seen = append(seen, to.String()) })
+		b.report(0, outcomeFailed, nil)
+		if _, err := b.admit(); err != ErrCircuitOpen {
+			t.Fatalf("open: admitted with %v", err)
+		}
+		time.Sleep(5*time.Second + 1) // the bubble's clock: gobreaker reads it itself
+		first, err1 := b.admit()
+		second, err2 := b.admit()
+		_, err3 := b.admit()
+		if err1 != nil || err2 != nil || err3 != ErrCircuitOpen {
+			t.Fatalf("half-open with 2 probes: %v, %v, %v", err1, err2, err3)
+		}
+		b.report(0, outcomeNeutral, first) // left without a result: another may go
+		third, err := b.admit()
+		if err != nil {
+			t.Fatalf("the place of a neutral probe was not free: %v", err)
+		}
+		b.report(0, outcomeFailed, nil) // what began before says nothing now
+		b.report(0, outcomeOK, second)
+		b.report(0, outcomeOK, third)
+		if b.state != gobreaker.StateClosed || b.row != 0 {
+			t.Errorf("after 2 good probes: %v, %d failures in a row", b, b.row)
+		}
+		if got := len(seen); got != 3 {
+			t.Errorf("told of %v", seen)
+		}
+	})
+}
+
+func TestBreakerDisabled(t *testing.T) {
+	b := newBreaker(Breaker{Disabled: true}.withDefaults(), "x", nil)
+	for range 100 {
+		b.report(0, outcomeFailed, nil)
+	}
+	if p, err := b.admit(); p != nil || err != nil || b.String() != "disabled" {
+		t.Errorf("disabled: %v, %v, %v", p, err, b)
+	}
+}

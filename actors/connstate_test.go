@@ -1,0 +1,58 @@
+package actors
+
+import "testing"
+
+// TestConnectionStateTable holds the table in connstate.go, pair by pair: what is
+// not named here is refused.
+func TestConnectionStateTable(t *testing.T) {
+	accepted := map[connState][]connEvent{
+		connDialing: {evDialed, evStop},
+		connOpen:    {evRoundTrip, evSend, evLook, evStop},
+		connWriting: {evFeed, evReceive, evAbandon, evStop},
+		connReading: {evRead, evAbandon, evStop},
+		connClosed:  nil,
+	}
+	for s := connState(0); s < connStates; s++ {
+		want := map[connEvent]bool{}
+		for _, e := range accepted[s] {
+			want[e] = true
+		}
+		for e := connEvent(0); e < connEvents; e++ {
+			if accepts[s][e] != want[e] {
+				t.Errorf("state %d, event %d: accepted is %v", s, e, accepts[s][e])
+			}
+		}
+	}
+}
+
+// TestConnectionRefusesWhatItsStateDoesNotExpect drives the actor's own check:
+// the sender of a step that is not due gets an answer and the state stays.
+func TestConnectionRefusesWhatItsStateDoesNotExpect(t *testing.T) {
+	s := &Scheduler{}
+	steps := map[connEvent]func(*Call) any{
+		evRoundTrip: func(c *Call) any { return &c.roundTrip },
+		evSend:      func(c *Call) any { return &c.send },
+		evFeed:      func(c *Call) any { return &c.feed },
+		evReceive:   func(c *Call) any { return &c.receive },
+		evRead:      func(c *Call) any { return &c.read },
+	}
+	for st := connState(0); st < connStates; st++ {
+		for e, message := range steps {
+			if accepts[st][e] {
+				continue
+			}
+			c := &connection{Conn: &Conn{sched: s}, state: st}
+			call := newCall(s)
+			call.conn, call.ctx = c.Conn, t.Context()
+			if c.accept(e, message(call)) {
+				t.Errorf("state %d took event %d", st, e)
+			}
+			if !call.slot.wait(nil, nil) || call.err == nil {
+				t.Errorf("state %d, event %d: the sender got no error", st, e)
+			}
+			if c.state != st {
+				t.Errorf("state %d, event %d: the state became %d", st, e, c.state)
+			}
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package api
+
+import (
+	"io"
+	"net"
+	"strings"
+	"testing"
+)
+
+// parrot answers whatever one read brings with the same bytes. While it serves,
+// it allocates nothing, so that AllocsPerRun sees the client alone.
+func parrot(tb testing.TB, answer string) (url string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		bytes, buf := []byte(answer), make([]byte, 64<<10)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			for err == nil {
+				if _, err = c.Read(buf); err == nil {
+					_, err = c.Write(bytes)
+				}
+			}
+			c.Close()
+		}
+	}()
+	tb.Cleanup(func() { l.Close(); <-done })
+	return "http://" + l.Addr().String() + "/"
+}
+
+const usualAnswer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\nContent-Length: 5\r\n\r\nhello"
+
+func TestAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("under the race detector sync.Pool drops what it is given, at random")
+	}
+	url := parrot(t, usualAnswer)
+	s := newSession(t, Config{MaxConnsPerOrigin: 1})
+	headers := Headers{"X-A": "1", "X-B": "2"}
+	params := Params{"a": "1"}
+	body := strings.NewReader("hello")
+	for _, c := range []struct {
+		name string
+		opts []Option
+		max  float64
+	}{
+		{"plain", nil, 4},
+		{"headers", []Option{headers}, 4},
+		{"params", []Option{params}, 6},
+		{"body", []Option{Body(body)}, 6},
+		{"stream", []Option{Stream(func([]byte) error { return nil }, 0)}, 7},
+	} {
+		run := func() {
+			resp, err := s.Post(t.Context(), url, c.opts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if resp.Status() != 200 || len(resp.Content()) != 5 {
+				t.Fatalf("got %d %q", resp.Status(), resp.Content())
+			}
+			resp.Release()
+		}
+		run()
+		if got := testing.AllocsPerRun(300, run); got > c.max {
+			t.Errorf("%s: %.1f allocations a request, at most %.0f wanted", c.name, got, c.max)
+		} else {
+			t.Logf("%s: %.1f allocations a request", c.name, got)
+		}
+	}
+}
+
+func BenchmarkGet(b *testing.B) {
+	url := parrot(b, usualAnswer)
+	s := newSession(b, Config{MaxConnsPerOrigin: 1})
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		resp, err := s.Get(ctx, url)
+		if err != nil {
+			b.Fatal(err)
+		}
+		resp.Release()
+	}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	s := newSession(b, Config{})
+	call := s.sched.NewCall()
+	defer s.sched.Free(call)
+	r := new(request)
+	b.ReportAllocs()
+	for b.Loop() {
+		r.method = "GET"
+		if err := r.prepare(call, "http://example.com:8080/path?query=1", nil, false); err != nil {
+			b.Fatal(err)
+		}
+		r.reset()
+	}
+	io.Discard.Write(call.Head)
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+)
+
+// writeCSV writes one line for every run.
+func writeCSV(name string, tables []*table) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	w := csv.NewWriter(f)
+	w.Write([]string{"callers", "conns", "round", "client", "requests", "seconds", "cpu_us_per_request",
+		"requests_per_second", "allocs_per_request", "bytes_per_request", "p50_us", "p99_us", "p999_us"})
+	for _, t := range tables {
+		for round, row := range t.rounds {
+			for i, r := range row {
+				line := []string{strconv.Itoa(t.cell.Callers), strconv.Itoa(t.cell.Conns),
+					strconv.Itoa(round + 1), t.clients[i], strconv.Itoa(r.Requests)}
+				for _, v := range []float64{r.Elapsed.Seconds(), cpuPerRequest(r), requestsPerSecond(r),
+					perRequest(float64(r.Allocs), r), perRequest(float64(r.Bytes), r), micros(r.Latency.Quantile(0.5)),
+					micros(r.Latency.Quantile(0.99)), micros(r.Latency.Quantile(0.999))} {
+					line = append(line, fmt.Sprintf("%.4g", v))
+				}
+				w.Write(line)
+			}
+		}
+	}
+	w.Flush()
+	return errors.Join(w.Error(), f.Close())
+}
