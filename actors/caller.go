@@ -175,9 +175,10 @@ func (s *Scheduler) step(c *Call, message any) error {
 	return c.err
 }
 
-// Read fills p with the next bytes of a streamed body. It gives fewer only where
-// the body ends: then done is true, and the connection has been freed.
-func (s *Scheduler) Read(_ context.Context, c *Call, p []byte) (n int, done bool, err error) {
+// Read fills p with the next bytes of a streamed body, under the context of Do. It
+// gives fewer only where the body ends: then done is true, and the connection has
+// been freed.
+func (s *Scheduler) Read(c *Call, p []byte) (n int, done bool, err error) {
 	if c.done {
 		return 0, true, nil
 	}

@@ -3,6 +3,7 @@ package actors
 import (
 	"crypto/tls"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -99,7 +100,7 @@ const (
 
 	// unbounded stands for a negative limit: more than any machine can hold,
 	// and far from overflow.
-	unbounded = 1 << 40
+	unbounded = math.MaxInt32
 )
 
 // withDefaults returns cfg with every zero and negative field resolved.

@@ -191,13 +191,13 @@ const joinUpTo = 16 << 10
 func (c *connection) write(call *Call) error {
 	c.publish(actWriting)
 	c.closeAfter = call.Close
-	body := call.Bytes
+	head, body := call.Head, call.Bytes
 	if len(body) <= joinUpTo {
-		call.Head = append(call.Head, body...)
-		body = nil
+		head, body = append(head, body...), nil
+		call.Head = head[:len(call.Head)] // the memory, not the body: another try joins anew
 	}
 	var err error
-	call.sent, err = c.io.Write(call.Head, body, call.File == nil)
+	call.sent, err = c.io.Write(head, body, call.File == nil)
 	if err == nil && call.File != nil {
 		call.sent, err = c.io.SendFile(call.File, call.Size)
 	}

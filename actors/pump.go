@@ -75,6 +75,12 @@ func (p *pump) next(ctx, session context.Context) error {
 
 func (p *pump) run(r io.Reader, size int64) {
 	left := size
+	reading := false
+	defer func() {
+		if reading { // Read ended this goroutine: nobody else will tell
+			p.deliver(filled{err: errReaderExited})
+		}
+	}()
 	for {
 		var buf []byte
 		select {
@@ -85,20 +91,29 @@ func (p *pump) run(r io.Reader, size int64) {
 		if buf == nil {
 			buf = make([]byte, chunkRoom+pumpSize+len(http1.ChunkEnd)+len(http1.LastChunk))
 		}
+		reading = true
 		f := fill(r, buf, left, size)
+		reading = false
 		if size >= 0 {
 			left -= int64(len(f.piece))
 		}
-		select {
-		case p.full <- f:
-		case <-p.quit:
-			return
-		}
-		if f.last || f.err != nil {
+		if !p.deliver(f) || f.last || f.err != nil {
 			return
 		}
 	}
 }
+
+// deliver hands f over; false when the call has left.
+func (p *pump) deliver(f filled) bool {
+	select {
+	case p.full <- f:
+		return true
+	case <-p.quit:
+		return false
+	}
+}
+
+var errReaderExited = errors.New("the reader of the body ended its goroutine (runtime.Goexit)")
 
 // fill reads one piece into buf and frames it.
 func fill(r io.Reader, buf []byte, left, size int64) (f filled) {

@@ -563,7 +563,7 @@ func TestStreamedBody(t *testing.T) {
 			p := make([]byte, 777)
 			var n int
 			var err error
-			if n, done, err = s.Read(t.Context(), c, p); err != nil {
+			if n, done, err = s.Read(c, p); err != nil {
 				t.Fatal(err)
 			}
 			if n < len(p) && !done {

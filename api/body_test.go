@@ -2,13 +2,19 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/iotest"
+	"time"
 )
 
 // plainReader hides everything but Read.
@@ -175,5 +181,52 @@ func TestBodyErrorsMidway(t *testing.T) {
 				t.Errorf("the server took %d requests as whole, want the last alone", len(got))
 			}
 		})
+	}
+}
+
+// dyingConn fails its second Write before a byte is out, as a socket does whose
+// peer has reset it a moment ago.
+type dyingConn struct {
+	net.Conn
+	writes atomic.Int32
+}
+
+func (c *dyingConn) Write(p []byte) (int, error) {
+	if c.writes.Add(1) == 2 {
+		return 0, syscall.EPIPE
+	}
+	return c.Conn.Write(p)
+}
+
+// TestBodyOnAnotherConnection: where an idle connection turns out dead, the next
+// one is sent the same request, byte for byte.
+func TestBodyOnAnotherConnection(t *testing.T) {
+	server := record(t, nil)
+	session := newSession(t, Config{Driver: driver(func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, address)
+		return &dyingConn{Conn: c}, err
+	})})
+	for range 2 {
+		if _, err := session.Post(t.Context(), server.URL, Data{"a": "b"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := server.all()
+	if len(got) != 2 || got[1].conn != 2 || got[1].raw != got[0].raw {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// exiting is a reader that ends its goroutine, as t.FailNow does.
+type exiting struct{}
+
+func (exiting) Read([]byte) (int, error) { runtime.Goexit(); return 0, nil }
+
+func TestBodyReaderExits(t *testing.T) {
+	server := record(t, nil)
+	session := newSession(t, Config{})
+	_, err := session.Post(t.Context(), server.URL, Body(exiting{}), Timeout(5*time.Second))
+	if err == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want an error at once", err)
 	}
 }

@@ -68,7 +68,7 @@ func (s *Session) send(ctx context.Context, method, url string, opts []Option) (
 		return nil, explain(err, &r.to)
 	}
 	if call.Stream {
-		if err := r.stream.run(ctx, s.sched, call, answer, &r.to); err != nil {
+		if err := r.stream.run(s.sched, call, answer, &r.to); err != nil {
 			return nil, err
 		}
 	}

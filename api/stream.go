@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"slices"
 
 	"github.com/seed53b03582/troupe/actors"
@@ -43,7 +42,7 @@ func (o stream) apply(r *request) {
 // run reads the body of an answer whose head has come and hands it over. Whatever
 // ends it before the body's end, a panic and runtime.Goexit included, gives the
 // connection up. a.Buf holds the latest chunk behind the head.
-func (o *stream) run(ctx context.Context, sched *actors.Scheduler, call *actors.Call, a *actors.Answer, to *location) error {
+func (o *stream) run(sched *actors.Scheduler, call *actors.Call, a *actors.Answer, to *location) error {
 	midway := true
 	defer func() {
 		if midway {
@@ -51,7 +50,7 @@ func (o *stream) run(ctx context.Context, sched *actors.Scheduler, call *actors.
 		}
 	}()
 	for last := 0; ; {
-		chunk, done, err := o.next(ctx, sched, call, a)
+		chunk, done, err := o.next(sched, call, a)
 		if done || err != nil {
 			midway = false // the scheduler knows
 		}
@@ -70,7 +69,7 @@ func (o *stream) run(ctx context.Context, sched *actors.Scheduler, call *actors.
 }
 
 // next reads one chunk. It is short only at the body's end.
-func (o *stream) next(ctx context.Context, sched *actors.Scheduler, call *actors.Call, a *actors.Answer) (chunk []byte, done bool, err error) {
+func (o *stream) next(sched *actors.Scheduler, call *actors.Call, a *actors.Answer) (chunk []byte, done bool, err error) {
 	buf := a.Buf[:a.BodyAt]
 	for end := a.BodyAt; !done && err == nil && len(buf)-end < o.size; {
 		missing := o.size - (len(buf) - end)
@@ -79,7 +78,7 @@ func (o *stream) next(ctx context.Context, sched *actors.Scheduler, call *actors
 		}
 		room := buf[len(buf):cap(buf)]
 		var n int
-		n, done, err = sched.Read(ctx, call, room[:min(missing, len(room))])
+		n, done, err = sched.Read(call, room[:min(missing, len(room))])
 		buf = buf[:len(buf)+n]
 	}
 	a.Buf = buf

@@ -67,11 +67,27 @@ func (s *socket) Read(p []byte) (int, error) {
 	if s.noWait && s.raw != nil && s.see() == sightQuiet {
 		return 0, errWouldBlock
 	}
-	n, err := s.Conn.Read(p)
-	if err == io.EOF {
+	n, err := s.read(p)
+	switch {
+	case err == io.EOF && n == 0:
 		s.sawEOF = true
+	case s.noWait && n == 0 && IsTimeout(err):
+		return 0, errWouldBlock // not every driver's deadline error is temporary
 	}
 	return n, err
+}
+
+// maxEmptyReads bounds Reads that give neither bytes nor an error. A conn may do
+// that now and then; crypto/tls would ask one that keeps doing it for ever.
+const maxEmptyReads = 100
+
+func (s *socket) read(p []byte) (n int, err error) {
+	for range maxEmptyReads {
+		if n, err = s.Conn.Read(p); n > 0 || err != nil || len(p) == 0 {
+			return n, err
+		}
+	}
+	return 0, io.ErrNoProgress
 }
 
 // see looks at the socket and takes nothing. Any goroutine may call it: it uses
