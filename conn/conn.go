@@ -22,9 +22,11 @@ type Conn struct {
 	r, w    int     // buf[r:w] has been read from the socket and not been used
 
 	body     http1.Body
+	begun    bool // a request was
 	sentAll  bool // the whole request went out
 	keep     bool // the answer's head allows reuse
 	finished bool // the whole answer came in
+	unseen   bool // the last read left no room: more may wait behind it
 }
 
 // New takes over nc, a freshly opened socket.
@@ -57,7 +59,7 @@ func (c *Conn) Close() {
 // Write sends a request's head and the body behind it, in one system call where
 // the socket can. whole tells that nothing more of the request follows.
 func (c *Conn) Write(head, body []byte, whole bool) (Sent, error) {
-	c.sentAll, c.keep, c.finished = false, false, false
+	c.begun, c.sentAll, c.keep, c.finished = true, false, false, false
 	var n int64
 	var err error
 	if len(body) == 0 {
@@ -66,13 +68,23 @@ func (c *Conn) Write(head, body []byte, whole bool) (Sent, error) {
 		n = int64(k)
 	} else {
 		parts := net.Buffers{head, body}
-		if !c.secure() {
-			n, err = parts.WriteTo(c.sock.Conn) // the driver's conn may know writev
-		} else {
-			n, err = parts.WriteTo(c.nc)
-		}
+		n, err = parts.WriteTo(c.gatherer())
 	}
 	return c.sent(n, int64(len(head)+len(body)), whole, err)
+}
+
+// gatherer is where several pieces are written to. Only the sockets of package
+// net know writev; a driver's conn that embeds one would have its own Write passed
+// by.
+func (c *Conn) gatherer() net.Conn {
+	if c.secure() {
+		return c.nc
+	}
+	switch c.sock.Conn.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return c.sock.Conn
+	}
+	return c.nc
 }
 
 // More sends a further piece of the body. whole tells that it is the last.
@@ -133,7 +145,7 @@ func (c *Conn) evidence() Sent {
 // out, the whole answer came in, both sides want to go on, and nothing is left
 // over (RFC 9112 §9.3, §9.5). A connection that was never used is reusable.
 func (c *Conn) Reusable() bool {
-	if c.lent == nil && !c.finished && !c.sentAll {
+	if !c.begun {
 		return true
 	}
 	return c.sentAll && c.finished && c.keep && c.r == c.w
@@ -143,7 +155,12 @@ func (c *Conn) Reusable() bool {
 func (c *Conn) Finished() bool { return c.finished }
 
 // Park gives the read buffer back while nothing is due.
-func (c *Conn) Park() { c.giveBack() }
+func (c *Conn) Park() {
+	if c.r < c.w {
+		c.keep = false // what is left over goes, that it was there stays
+	}
+	c.giveBack()
+}
 
 func (c *Conn) giveBack() {
 	if c.lent == nil {
@@ -155,7 +172,8 @@ func (c *Conn) giveBack() {
 
 // freshFor is how long after its last use a plain connection is taken as alive
 // without a look, which costs 0.4 µs, a twentieth of a request on loopback. What
-// came with the last answer has been seen in the buffer already.
+// came with the last answer has been seen in the buffer already, unless the last
+// read left no room for it.
 const freshFor = time.Millisecond
 
 // Alive looks at an idle connection before it is used again: a FIN or bytes that
@@ -165,7 +183,7 @@ func (c *Conn) Alive(idle time.Duration) bool {
 	if c.sock.cause.Load() != nil {
 		return false
 	}
-	if !c.secure() && idle < freshFor {
+	if !c.secure() && !c.unseen && idle < freshFor {
 		return true
 	}
 	return c.sock.quiet(c.nc)

@@ -51,7 +51,7 @@ func (c *Conn) Secure(ctx context.Context, cfg *tls.Config) error {
 		if ctx.Err() != nil {
 			err = ctx.Err() // not the socket error that its end brought about
 		}
-		return &Error{Op: OpTLS, RemoteAddr: c.remote, Err: err}
+		return &Error{Op: OpTLS, RemoteAddr: c.remote, Err: c.sock.why(err)}
 	}
 	c.nc = t
 	return nil

@@ -109,17 +109,17 @@ func (c *Conn) fill() error {
 	}
 	n, err := c.nc.Read(c.buf[c.w:])
 	c.w += n
+	c.unseen = c.w == len(c.buf)
 	if n > 0 {
 		return nil
-	}
-	if err == nil {
-		return io.ErrNoProgress
 	}
 	return c.readError(err)
 }
 
+// readError makes the peer's FIN an io.EOF: crypto/tls calls one inside a record
+// unexpected.
 func (c *Conn) readError(err error) error {
-	if err == io.EOF && c.sock.cause.Load() == nil {
+	if (err == io.EOF || err == io.ErrUnexpectedEOF) && c.sock.cause.Load() == nil {
 		return io.EOF
 	}
 	return c.sock.why(err)
@@ -170,10 +170,8 @@ func (c *Conn) readBulk(dst []byte, want int64) ([]byte, error) {
 func (c *Conn) readPayload(p []byte) (int, error) {
 	n, err := c.nc.Read(p)
 	c.body.Took(n)
+	c.unseen = n == len(p)
 	c.finished = c.body.Done()
-	if n == 0 && err == nil {
-		return 0, io.ErrNoProgress
-	}
 	if err != nil && !c.finished {
 		return n, c.bodyEnd(c.readError(err))
 	}
@@ -286,12 +284,14 @@ func (c *Conn) Drain(max int64, patience time.Duration) bool {
 	if c.body.Framing() != http1.FramingChunked && c.body.Want() > max+int64(c.w-c.r) {
 		return false
 	}
-	c.sock.SetReadDeadline(time.Now().Add(patience))
+	if c.sock.SetReadDeadline(time.Now().Add(patience)) != nil {
+		return c.finished // patience could not be kept
+	}
 	defer c.sock.SetReadDeadline(time.Time{})
 	lent := c.buffers.get()
 	defer c.buffers.put(lent)
 	for !c.finished && max > 0 {
-		n, _, err := c.Read(*lent)
+		n, _, err := c.Read((*lent)[:min(max, bufferSize)])
 		if err != nil {
 			return false
 		}
