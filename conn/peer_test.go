@@ -39,8 +39,8 @@ type hidden struct{ net.Conn }
 
 // peer is the server's end of one connection.
 type peer struct {
-	net.Conn            // TLS or plain
-	raw      net.Conn   // the socket
+	net.Conn          // TLS or plain
+	raw      net.Conn // the socket
 	br       *bufio.Reader
 	work     sync.WaitGroup
 }

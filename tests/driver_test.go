@@ -209,10 +209,10 @@ func TestADriverIsStartedOnceAndStoppedOnceWhenAllIsClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(callers(50, func(int) error { return second(s.Get(soon(t), o.URL)) })...); err != nil {
+	if err := callers(50, func(int) error { return second(s.Get(soon(t), o.URL)) }); err != nil {
 		t.Error(err)
 	}
-	for _, err := range callers(4, func(i int) error {
+	for _, err := range each(4, func(i int) error {
 		if i%2 == 0 {
 			return s.Close()
 		}

@@ -39,17 +39,15 @@ func TestLimitsHoldUnder500Callers(t *testing.T) {
 				o.route("/", stall(m.all.conns.reaches(c.wantConns)))
 				origins = append(origins, o)
 			}
-			for _, err := range callers(500, func(i int) error {
+			if err := callers(500, func(i int) error {
 				for j := range 4 {
 					if err := second(s.Get(soon(t), origins[(i+j)%c.origins].URL)); err != nil {
 						return err
 					}
 				}
 				return nil
-			}) {
-				if err != nil {
-					t.Fatal(err)
-				}
+			}); err != nil {
+				t.Fatal(err)
 			}
 			if got := m.all.conns.peak(); got != c.wantConns {
 				t.Errorf("at most %d connections at once, want %d", got, c.wantConns)
@@ -85,17 +83,15 @@ func TestLimitsHoldWhileConnectionsComeAndGo(t *testing.T) {
 		o.route("/", closeAfter(3))
 		origins = append(origins, o)
 	}
-	for _, err := range callers(500, func(i int) error {
+	if err := callers(500, func(i int) error {
 		for j := range 3 {
 			if err := second(s.Get(soon(t), origins[(i+j)%3].URL)); err != nil {
 				return err
 			}
 		}
 		return nil
-	}) {
-		if err != nil {
-			t.Fatal(err)
-		}
+	}); err != nil {
+		t.Fatal(err)
 	}
 	if got := m.all.conns.peak(); got > 12 {
 		t.Errorf("%d connections at once, the limit is 12", got)
@@ -133,7 +129,7 @@ func TestDialsUnderWayAreBounded(t *testing.T) {
 			}}
 			s := newSession(t, api.Config{Driver: m, MaxDialsPerOrigin: limit, MaxConnsPerOrigin: 40})
 			all := start(func() error {
-				return errors.Join(callers(200, func(int) error { return second(s.Get(soon(t), o.URL)) })...)
+				return callers(200, func(int) error { return second(s.Get(soon(t), o.URL)) })
 			})
 			eventually(t, "all callers wait", func() bool {
 				snap := s.Snapshot()
@@ -167,7 +163,7 @@ func TestTheQueueIsBounded(t *testing.T) {
 			s := newSession(t, api.Config{MaxConnsPerOrigin: c.conns, MaxQueuePerOrigin: c.queue})
 			var full atomic.Int64
 			all := start(func() error {
-				return errors.Join(callers(500, func(int) error {
+				return callers(500, func(int) error {
 					_, err := s.Get(soon(t), o.URL)
 					if errors.Is(err, api.ErrQueueFull) {
 						wantConnectionError(t, err, api.OpQueue, api.ErrQueueFull)
@@ -175,7 +171,7 @@ func TestTheQueueIsBounded(t *testing.T) {
 						return nil
 					}
 					return err
-				})...)
+				})
 			})
 			eventually(t, "every caller is admitted or turned away", func() bool {
 				snap := s.Snapshot()
@@ -231,14 +227,14 @@ func TestNobodyStarvesBehindABusyOrigin(t *testing.T) {
 	busy := newOrigin(t)
 	done := newGate()
 	greedy := start(func() error {
-		return errors.Join(callers(40, func(int) error {
+		return callers(40, func(int) error {
 			for !done.isOpen() {
 				if err := second(s.Get(soon(t), busy.URL)); err != nil {
 					return err
 				}
 			}
 			return nil
-		})...)
+		})
 	})
 	eventually(t, "the greedy ones are at it", func() bool { return len(busy.seen()) > 100 })
 	var others []*origin
@@ -246,14 +242,14 @@ func TestNobodyStarvesBehindABusyOrigin(t *testing.T) {
 		others = append(others, newOrigin(t))
 	}
 	begun := time.Now()
-	if err := errors.Join(callers(50, func(i int) error {
+	if err := callers(50, func(i int) error {
 		for range 3 {
 			if err := second(s.Get(soon(t), others[i%5].URL)); err != nil {
 				return err
 			}
 		}
 		return nil
-	})...); err != nil {
+	}); err != nil {
 		t.Error(err)
 	}
 	took, meanwhile := time.Since(begun), len(busy.seen())

@@ -1,8 +1,10 @@
 package tests
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
@@ -18,7 +20,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds every wait in this package: what takes longer hangs.
-const patience = 30 * time.Second
+const patience = 15 * time.Second
 
 // soon is a context that a call which does not hang never sees the end of.
 func soon(t testing.TB) context.Context {
@@ -102,9 +104,9 @@ func newSession(t testing.TB, cfg api.Config) *api.Session {
 // noBreaker is for tests of something else in which much fails.
 var noBreaker = api.Breaker{Disabled: true}
 
-// callers runs n calls at once, each on a goroutine of its own, and returns their
+// each runs n calls at once, each on a goroutine of its own, and returns their
 // errors in the order of i.
-func callers(n int, call func(i int) error) []error {
+func each(n int, call func(i int) error) []error {
 	errs := make([]error, n)
 	var all sync.WaitGroup
 	for i := range n {
@@ -112,6 +114,22 @@ func callers(n int, call func(i int) error) []error {
 	}
 	all.Wait()
 	return errs
+}
+
+// callers runs n calls at once and sums up how they failed.
+func callers(n int, call func(i int) error) error {
+	var first error
+	failed := 0
+	for _, err := range each(n, call) {
+		if err != nil {
+			failed++
+			first = cmp.Or(first, err)
+		}
+	}
+	if failed > 1 {
+		return fmt.Errorf("%d of %d callers failed, the first: %w", failed, n, first)
+	}
+	return first
 }
 
 // second drops a call's answer.
@@ -152,7 +170,7 @@ func wantCapacity(t testing.TB, s *api.Session, o *origin, n int, opts ...api.Op
 	path := o.route("/capacity", stall(together))
 	before := o.answering.now()
 	all := start(func() error {
-		return errors.Join(callers(n, func(int) error { return second(s.Get(soon(t), path, opts...)) })...)
+		return callers(n, func(int) error { return second(s.Get(soon(t), path, opts...)) })
 	})
 	eventually(t, "as many calls at once as the limit allows", func() bool { return o.answering.now() == before+n })
 	together.open()

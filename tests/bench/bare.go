@@ -97,6 +97,3 @@ func (c *bareConn) Get(r *Reply) error {
 	r.Body = append(r.Body[:0], c.buf[len(c.buf)-len(Body):]...)
 	return nil
 }
-
-// Caller makes a single connection a client for one caller.
-func (c *bareConn) Caller() (Caller, error) { return c, nil }
