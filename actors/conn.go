@@ -71,11 +71,9 @@ func (c *Conn) suspect() bool {
 }
 
 // publish shows what the connection is doing, and since when.
-func (c *Conn) publish(a activity) instant {
-	now := c.sched.now()
+func (c *Conn) publish(a activity, now instant) {
 	c.activity.Store(uint32(a))
 	c.since.Store(int64(now))
-	return now
 }
 
 var errDialLost = errors.New("troupe: the connection's actor failed while dialling")

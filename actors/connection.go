@@ -35,7 +35,7 @@ type connection struct {
 
 func newConnection(s *Scheduler, st *seat, cfg *tls.Config, id string) *connection {
 	c := &connection{Conn: &Conn{id: id, sched: s, seat: st}, tls: cfg}
-	c.publish(actDialing)
+	c.publish(actDialing, s.now())
 	c.mail = newMailbox(&s.crew, 0) // nobody does another's blocking I/O
 	c.mail.failed = func(err error) { s.journal.failure(c.pid.Id, err) }
 	c.mail.outbox = func() (any, bool) {
@@ -124,7 +124,6 @@ func (c *connection) send(ctx actor.Context, call *Call) {
 		return
 	}
 	unwatch := c.watch(call.ctx)
-	c.publish(actWriting)
 	c.closeAfter = call.Close
 	sent, err := c.io.Write(call.Head, call.piece, call.last)
 	c.wrote(ctx, call, sent, err, unwatch())
@@ -170,13 +169,15 @@ func (c *connection) read(ctx actor.Context, call *Call) {
 // ready looks at the connection before anything is written, and at whether the
 // caller still wants it.
 func (c *connection) ready(ctx actor.Context, call *Call) bool {
-	if !c.io.Alive(c.sched.now().since(c.used)) {
+	now := c.sched.now()
+	if !c.io.Alive(now.since(c.used)) {
 		call.err = errStale
 		c.end(ctx, outcomeNeutral, nil)
 	} else if err := ended(call.ctx); err != nil {
 		call.err = c.failure(conn.OpWrite, conn.SentNothing, err)
 		c.free(outcomeNeutral, 0)
 	} else {
+		c.publish(actWriting, now)
 		return true
 	}
 	call.slot.complete()
@@ -189,7 +190,6 @@ const joinUpTo = 16 << 10
 
 // write sends a request that is at hand as a whole.
 func (c *connection) write(call *Call) error {
-	c.publish(actWriting)
 	c.closeAfter = call.Close
 	head, body := call.Head, call.Bytes
 	if len(body) <= joinUpTo {
@@ -209,7 +209,7 @@ func (c *connection) write(call *Call) error {
 
 // answer reads the head and, unless streamed, the body.
 func (c *connection) answer(call *Call) error {
-	c.publish(actReading)
+	c.activity.Store(uint32(actReading)) // for as long as the exchange: no look at the clock
 	s, a := c.sched, call.answer
 	limits := http1.Limits{Bytes: s.cfg.MaxHeaderBytes}
 	var err error
@@ -257,8 +257,9 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 func (c *connection) free(out outcome, keep time.Duration) {
 	c.io.Park()
 	c.state = connOpen
-	c.used = c.publish(actIdle)
-	c.idle.out, c.idle.keep = out, keep
+	c.used = c.sched.now()
+	c.publish(actIdle, c.used)
+	c.idle.at, c.idle.out, c.idle.keep = c.used, out, keep
 	c.report = &c.idle
 }
 
@@ -306,7 +307,7 @@ func (c *connection) close() {
 		return
 	}
 	c.state = connClosed
-	c.publish(actClosed)
+	c.publish(actClosed, c.sched.now())
 	if c.cancelDial != nil {
 		c.cancelDial()
 	}

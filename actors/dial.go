@@ -74,7 +74,7 @@ func (c *connection) open(ctx context.Context, address string) (m *dialed) {
 	sock := conn.New(nc, &c.sched.buffers)
 	if c.tls != nil {
 		op = conn.OpTLS
-		c.publish(actHandshaking)
+		c.publish(actHandshaking, c.sched.now())
 		if m.err = sock.Secure(ctx, c.tls); m.err != nil {
 			return m
 		}
@@ -97,6 +97,7 @@ func (c *connection) dialed(ctx actor.Context, m *dialed) {
 	c.socket.Store(m.io)
 	c.err = nil
 	c.state = connOpen
-	c.used = c.publish(actIdle)
+	c.used = c.sched.now()
+	c.publish(actIdle, c.used)
 	c.report = &c.up
 }

@@ -47,12 +47,16 @@ func newDispatcher(s *Scheduler, random func() float64) *dispatcher {
 
 // Receive takes in one event.
 func (d *dispatcher) Receive(ctx actor.Context) {
-	p, now := d.pool, d.sched.now()
+	p := d.pool
+	if m, ok := ctx.Message().(*connIdle); ok { // has looked at the clock already
+		p.connIdle(m.at, m.seat, m.out, m.keep)
+		d.carryOut(ctx)
+		return
+	}
+	now := d.sched.now()
 	switch m := ctx.Message().(type) {
 	case *acquire:
 		p.acquire(now, &m.call.waiter)
-	case *connIdle:
-		p.connIdle(now, m.seat, m.out, m.keep)
 	case *leave:
 		p.leave(now, &m.call.waiter)
 		defer close(m.done)

@@ -81,6 +81,7 @@ type connUp struct {
 type connIdle struct {
 	quiet
 	seat *seat
+	at   instant
 	out  outcome
 	keep time.Duration // how long the server keeps it; 0: it did not say
 }

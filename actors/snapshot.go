@@ -42,7 +42,7 @@ type ConnSnapshot struct {
 	ID       string
 	Origin   string
 	State    string        // dialing, handshaking, idle, leased, writing, reading or closed
-	For      time.Duration // how long in that state
+	For      time.Duration // how long in that state; writing and reading: since the exchange began
 	Peer     net.Addr      // nil while dialing
 	Age      time.Duration // since the dial began
 	Requests int           // answered
