@@ -34,7 +34,7 @@ func (s *Scheduler) Do(ctx context.Context, c *Call, a *Answer) error {
 // onSomeConnection acquires a connection and runs the exchange on it. One that
 // turns out dead before a byte was written is replaced.
 func (s *Scheduler) onSomeConnection(c *Call, body *pump) error {
-	unused := 0 // connections that died before their first request
+	hungUp := 0 // new connections that the server closed at once
 	for {
 		if err := s.acquireFor(c); err != nil {
 			return err
@@ -44,10 +44,10 @@ func (s *Scheduler) onSomeConnection(c *Call, body *pump) error {
 			c.answer.Conn, c.answer.Owner = c.conn, c.waiter.owner
 			return err
 		}
-		if c.conn.Requests() == 0 {
-			unused++ // a server that hangs up on every new connection is no idle one
+		if !c.waiter.rested {
+			hungUp++
 		}
-		if c.Conn != nil || unused > 1 {
+		if c.Conn != nil || hungUp > 1 {
 			return c.failure(conn.OpWrite, conn.SentNothing, c.deadConnection())
 		}
 	}

@@ -22,8 +22,9 @@ type waiter struct {
 	probe  probe         // half-open: to be settled
 
 	// The answer: one of the two.
-	seat *seat
-	err  error
+	seat   *seat
+	err    error
+	rested bool // seat has been idle
 }
 
 // seatState is what the scheduler uses a connection for.
@@ -48,6 +49,7 @@ type seat struct {
 	born   instant
 	ends   instant // MaxConnAge, jittered; 0: never
 
+	rested    bool // has been idle in the pool: it may have died there
 	idleSince instant
 	idleUntil instant       // 0: no bound
 	keep      time.Duration // the server's Keep-Alive timeout less a margin; 0: unknown

@@ -193,7 +193,7 @@ func (p *pool) refuse(w *waiter, err error) {
 
 func (p *pool) grant(s *seat, w *waiter) {
 	w.place.remove()
-	w.seat = s
+	w.seat, w.rested = s, s.rested
 	if w.lease {
 		s.owner = w.owner
 		s.state = seatOwned

@@ -301,6 +301,17 @@ func TestNobodyStarvesBehindABusyOrigin(t *testing.T) {
 	w.idle(2).want("stop 2").gone(2, outcomeOK).want("dial 3").up(3).want("c gets 3")
 }
 
+func TestOriginThatAlwaysWantsMoreDoesNotStarveTheRest(t *testing.T) {
+	w := newWorld(t, Config{MaxConns: 1})
+	w.ask("a", "x").up(1).after(1).ask("b", "x").after(1).ask("c", "y").after(1).ask("d", "x").want("dial 1", "a gets 1")
+	// x itself is the first that starves: it has more calls than slots.
+	w.idle(1).want("b gets 1").idle(1).want("stop 1").gone(1, outcomeOK).log = nil
+	w.up(2).idle(2).gone(2, outcomeOK).up(3).log = nil
+	if w.calls["c"].seat == nil || w.calls["d"].seat == nil {
+		t.Errorf("c has %v, d has %v", w.calls["c"].seat, w.calls["d"].seat)
+	}
+}
+
 func TestStarvingOriginsAreServedInOrder(t *testing.T) {
 	w := newWorld(t, Config{MaxConns: 1})
 	w.ask("a", "x").up(1).after(1).ask("b", "y").after(1).ask("c", "z").want("dial 1", "a gets 1")

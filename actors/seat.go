@@ -99,20 +99,32 @@ func (p *pool) offer(now instant, s *seat) {
 		return
 	}
 	w := p.next(s)
-	if k := p.starving.front; k != nil && s.owner == nil && s.pinned.len() == 0 && k.of != s.origin {
-		// Nobody may starve behind an origin that is always busy: who has
-		// waited longest comes first, here too.
-		o := k.of
-		if o.making < o.queued() && (w == nil || o.waiters.front.of.since < w.since) {
-			p.makeRoom(o, s)
-			return
-		}
+	if o := p.hungrier(s, w); o != nil {
+		p.makeRoom(o, s)
+		return
 	}
 	if w != nil {
 		p.grant(s, w)
 		return
 	}
 	p.rest(now, s)
+}
+
+// hungrier is an origin that starves and that s has to make room for, though w of
+// its own origin waits: who has waited longest comes first, across origins too.
+func (p *pool) hungrier(s *seat, w *waiter) *origin {
+	k := p.starving.front
+	if k != nil && k.of == s.origin {
+		k = k.next
+	}
+	if k == nil || s.owner != nil || s.pinned.len() > 0 {
+		return nil
+	}
+	o := k.of
+	if o.making >= o.queued() || (w != nil && w.since < o.waiters.front.of.since) {
+		return nil
+	}
+	return o
 }
 
 // next is who has waited longest for s: pinned to it, or for any of its origin.
@@ -135,6 +147,7 @@ func (p *pool) next(s *seat) *waiter {
 
 // rest puts a connection that nobody waits for where it is found again.
 func (p *pool) rest(now instant, s *seat) {
+	s.rested = true
 	s.idleUntil = 0
 	if p.cfg.IdleTimeout > 0 {
 		s.idleUntil = s.idleSince.add(p.cfg.IdleTimeout)
@@ -197,9 +210,13 @@ func (p *pool) closed(now instant, s *seat, out outcome, err error) {
 	s.all.remove()
 	s.state = seatGone
 	o.conns--
-	if s.room != nil {
-		s.room.making--
+	if r := s.room; r != nil {
+		r.making--
 		s.room = nil
+		if r.starving.in != nil { // the slot is for nobody else
+			r.starving.remove()
+			p.starving.insertAfter(nil, &r.starving, r)
+		}
 	}
 	for k := s.pinned.front; k != nil; k = s.pinned.front {
 		p.dismiss(now, k.of, conn.ErrClosed)

@@ -27,6 +27,7 @@ type Conn struct {
 	keep     bool // the answer's head allows reuse
 	finished bool // the whole answer came in
 	unseen   bool // the last read left no room: more may wait behind it
+	dead     bool // a look said so, and may have taken what it saw
 }
 
 // New takes over nc, a freshly opened socket.
@@ -87,11 +88,13 @@ func (c *Conn) gatherer() net.Conn {
 	return c.nc
 }
 
-// More sends a further piece of the body. whole tells that it is the last.
+// More sends a further piece of the body. whole tells that it is the last, which
+// may be empty.
 func (c *Conn) More(p []byte, whole bool) (Sent, error) {
-	_, err := c.nc.Write(p)
-	if err != nil {
-		return SentPart, c.sock.why(err)
+	if len(p) > 0 { // TLS would send an empty record
+		if _, err := c.nc.Write(p); err != nil {
+			return SentPart, c.sock.why(err)
+		}
 	}
 	c.sentAll = whole
 	return c.evidence(), nil
@@ -145,7 +148,10 @@ func (c *Conn) evidence() Sent {
 // out, the whole answer came in, both sides want to go on, and nothing is left
 // over (RFC 9112 §9.3, §9.5). A connection that was never used is reusable.
 func (c *Conn) Reusable() bool {
-	if !c.begun {
+	switch {
+	case c.dead:
+		return false
+	case !c.begun:
 		return true
 	}
 	return c.sentAll && c.finished && c.keep && c.r == c.w
@@ -180,13 +186,14 @@ const freshFor = time.Millisecond
 // nobody asked for make it useless (RFC 9112 §9.2). idle is how long it has been
 // unused.
 func (c *Conn) Alive(idle time.Duration) bool {
-	if c.sock.cause.Load() != nil {
+	if c.dead || c.sock.cause.Load() != nil {
 		return false
 	}
 	if !c.secure() && !c.unseen && idle < freshFor {
 		return true
 	}
-	return c.sock.quiet(c.nc)
+	c.dead = !c.sock.quiet(c.nc)
+	return !c.dead
 }
 
 // Suspect tells whether an idle connection is worth a call to Alive. Any

@@ -20,16 +20,15 @@ type transport struct {
 	name   string
 	secure bool
 	pair   func(t testing.TB) (client, server net.Conn)
+	server func(*tls.Config) // what is other in its settings, or nil
 }
 
 var (
-	overPipe      = transport{"pipe", false, func(testing.TB) (net.Conn, net.Conn) { return net.Pipe() }}
-	overTCP       = transport{"tcp", false, tcpPair}
-	overTLS       = transport{"tls", true, tcpPair}
-	overHiddenTLS = transport{"tls without raw access", true, func(t testing.TB) (net.Conn, net.Conn) {
-		client, server := tcpPair(t)
-		return hidden{client}, server
-	}}
+	overPipe      = transport{name: "pipe", pair: func(testing.TB) (net.Conn, net.Conn) { return net.Pipe() }}
+	overTCP       = transport{name: "tcp", pair: tcpPair}
+	overTLS       = transport{name: "tls", secure: true, pair: tcpPair}
+	overHiddenTLS = transport{name: "tls without raw access", secure: true, pair: hiddenPair}
+	overHiddenTCP = transport{name: "tcp without raw access", pair: hiddenPair}
 
 	transports = []transport{overPipe, overTCP, overTLS, overHiddenTLS}
 )
@@ -37,10 +36,16 @@ var (
 // hidden is a driver's conn that offers no more than net.Conn does.
 type hidden struct{ net.Conn }
 
+func hiddenPair(t testing.TB) (client, server net.Conn) {
+	client, server = tcpPair(t)
+	return hidden{client}, server
+}
+
 // peer is the server's end of one connection.
 type peer struct {
 	net.Conn          // TLS or plain
 	raw      net.Conn // the socket
+	out      *outlet  // between TLS and the socket
 	br       *bufio.Reader
 	work     sync.WaitGroup
 }
@@ -62,7 +67,12 @@ func (tr transport) over(t testing.TB, client, server net.Conn) (*Conn, *peer) {
 		p.work.Wait()
 	})
 	if tr.secure {
-		secured := tls.Server(server, serverTLS())
+		p.out = &outlet{Conn: server}
+		cfg := serverTLS()
+		if tr.server != nil {
+			tr.server(cfg)
+		}
+		secured := tls.Server(p.out, cfg)
 		p.Conn = secured
 		p.work.Go(func() { secured.Handshake() })
 		if err := c.Secure(t.Context(), clientTLS()); err != nil {
@@ -72,6 +82,20 @@ func (tr transport) over(t testing.TB, client, server net.Conn) (*Conn, *peer) {
 	}
 	p.br = bufio.NewReader(p)
 	return c, p
+}
+
+// outlet can divert what TLS writes to the socket.
+type outlet struct {
+	net.Conn
+	divert func(p []byte)
+}
+
+func (o *outlet) Write(p []byte) (int, error) {
+	if o.divert != nil {
+		o.divert(p)
+		return len(p), nil
+	}
+	return o.Conn.Write(p)
 }
 
 // request reads one request whole.

@@ -136,15 +136,24 @@ func (s *socket) interrupt(cause error) {
 	s.Close()
 }
 
-// Close closes the socket. It may be a driver's own, and must not take others
-// along if it panics.
-func (s *socket) Close() (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("the driver's connection panicked in Close: %v", r)
-		}
+// Close closes the socket. A driver's own type must not take others along if it
+// panics in there, or ends its goroutine.
+func (s *socket) Close() error {
+	if _, ok := s.Conn.(*net.TCPConn); ok {
+		return s.Conn.Close()
+	}
+	done := make(chan error, 1)
+	go func() {
+		err := errors.New("the driver's connection did not return from Close")
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("the driver's connection panicked in Close: %v", r)
+			}
+			done <- err
+		}()
+		err = s.Conn.Close()
 	}()
-	return s.Conn.Close()
+	return <-done
 }
 
 // why returns the cause given to interrupt, or err where there was none.
