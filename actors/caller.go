@@ -76,7 +76,7 @@ func (s *Scheduler) acquireFor(c *Call) error {
 		w.pin = c.Conn.seat
 	}
 	c.slot.reset()
-	s.root.Send(s.dispatcher, &c.acquire)
+	s.mail.PostUserMessage(&c.acquire)
 	if !c.slot.wait(c.ctx.Done(), s.over) {
 		return s.leave(c)
 	}
@@ -91,7 +91,7 @@ func (s *Scheduler) acquireFor(c *Call) error {
 // what was granted in the same moment.
 func (s *Scheduler) leave(c *Call) error {
 	m := &leave{call: c, done: make(chan struct{})}
-	s.root.Send(s.dispatcher, m)
+	s.mail.PostUserMessage(m)
 	select {
 	case <-m.done:
 		c.slot.collect()
@@ -106,7 +106,7 @@ func (s *Scheduler) leave(c *Call) error {
 		if w.lease {
 			g.owner = w.owner
 		}
-		s.root.Send(s.dispatcher, g)
+		s.mail.PostUserMessage(g)
 		return &conn.Error{Op: conn.OpQueue, Err: ended(c.ctx)}
 	case w.err != errLeft:
 		return c.acquireError(w.err)
@@ -150,7 +150,7 @@ func (s *Scheduler) exchange(c *Call, body *pump) error {
 			if s.closing.Load() {
 				err = ErrSessionClosed
 			}
-			s.root.Send(c.conn.pid, &abandon{})
+			c.conn.mail.PostUserMessage(&abandon{})
 			return c.failure(conn.OpWrite, c.sent, err)
 		}
 		c.piece, c.last = body.piece, body.last
@@ -167,7 +167,7 @@ func (s *Scheduler) exchange(c *Call, body *pump) error {
 func (s *Scheduler) step(c *Call, message any) error {
 	c.err = nil
 	c.slot.reset()
-	s.root.Send(c.conn.pid, message)
+	c.conn.mail.PostUserMessage(message)
 	if !c.slot.wait(nil, s.over) {
 		c.lost = true
 		return c.failure(conn.OpRead, c.sent, ErrSessionClosed)
@@ -194,7 +194,7 @@ func (s *Scheduler) Abandon(c *Call) {
 		return
 	}
 	c.done = true
-	s.root.Send(c.conn.pid, &abandon{drain: ended(c.ctx) == nil})
+	c.conn.mail.PostUserMessage(&abandon{drain: ended(c.ctx) == nil})
 }
 
 // Lease takes a connection to o out of the pool for the owner that is returned
@@ -215,5 +215,5 @@ func (s *Scheduler) Lease(ctx context.Context, o Origin) (*Conn, *Owner, error) 
 // Return puts a leased connection back into the pool, once the call under way on
 // it has ended. It is safe to call twice.
 func (s *Scheduler) Return(c *Conn, owner *Owner) {
-	s.root.Send(s.dispatcher, &giveBack{seat: c.seat, owner: owner})
+	s.mail.PostUserMessage(&giveBack{seat: c.seat, owner: owner})
 }

@@ -17,6 +17,7 @@ type Conn struct {
 	sched *Scheduler
 	seat  *seat      // the dispatcher's
 	pid   *actor.PID // set by the actor's Started, before anybody else has the Conn
+	mail  *mailbox
 
 	activity atomic.Uint32
 	since    atomic.Int64 // instant of the last change of activity
@@ -52,7 +53,7 @@ func (c *Conn) Closed() bool {
 // conn.ErrClosed. It is safe to call twice.
 func (c *Conn) Close() error {
 	c.interrupt(conn.ErrClosed)
-	c.sched.root.Send(c.pid, &stop{})
+	c.mail.PostUserMessage(&stop{})
 	return nil
 }
 

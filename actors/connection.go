@@ -17,7 +17,6 @@ import (
 // goroutine of the call that uses it. What it may do when is in connstate.go.
 type connection struct {
 	*Conn
-	mail  *mailbox
 	tls   *tls.Config // nil: plain
 	state connState
 	io    *conn.Conn // nil while dialing
@@ -43,7 +42,7 @@ func newConnection(s *Scheduler, st *seat, cfg *tls.Config, id string) *connecti
 		c.report = nil
 		return m, m != nil
 	}
-	c.mail.deliver = func(m any) { s.root.Send(s.dispatcher, m) }
+	c.mail.deliver = s.mail.PostUserMessage
 	c.up.seat, c.idle.seat = st, st
 	return c
 }
@@ -169,7 +168,7 @@ func (c *connection) read(ctx actor.Context, call *Call) {
 // ready looks at the connection before anything is written, and at whether the
 // caller still wants it.
 func (c *connection) ready(ctx actor.Context, call *Call) bool {
-	now := c.sched.now()
+	now := call.waiter.granted // a moment ago
 	if !c.io.Alive(now.since(c.used)) {
 		call.err = errStale
 		c.end(ctx, outcomeNeutral, nil)

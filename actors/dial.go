@@ -33,7 +33,7 @@ func (c *connection) dial(actx actor.Context) {
 		if late != nil {
 			late.Stop()
 		}
-		s.root.Send(c.pid, m)
+		c.mail.PostUserMessage(m)
 	})
 	if !started {
 		c.end(actx, outcomeNeutral, &conn.Error{Op: conn.OpDial, Err: ErrSessionClosed})
@@ -49,7 +49,7 @@ func (s *Scheduler) giveUpDial(c *Conn) *time.Timer {
 	return time.AfterFunc(s.cfg.DialTimeout+dialGrace, func() {
 		if s.crew.enter() {
 			defer s.crew.leave()
-			s.root.Send(c.pid, &dialed{err: &conn.Error{Op: conn.OpDial, Err: context.DeadlineExceeded}})
+			c.mail.PostUserMessage(&dialed{err: &conn.Error{Op: conn.OpDial, Err: context.DeadlineExceeded}})
 		}
 	})
 }

@@ -170,7 +170,7 @@ func (d *dispatcher) end() {
 			}
 		}
 		for _, e := range batch {
-			d.sched.root.Send(e.conn.pid, &stop{})
+			e.conn.mail.PostUserMessage(&stop{})
 		}
 	}
 	if !d.sched.crew.run(work) {
@@ -179,7 +179,7 @@ func (d *dispatcher) end() {
 }
 
 func (d *dispatcher) look(c *Conn) {
-	d.sched.crew.run(func() { d.sched.root.Send(c.pid, &look{}) })
+	d.sched.crew.run(func() { c.mail.PostUserMessage(&look{}) })
 }
 
 // peek looks at idle sockets from outside their actors, which costs 0.4 µs each,
@@ -196,7 +196,7 @@ func (d *dispatcher) peek() {
 			}
 		}
 		if len(seen) > 0 {
-			d.sched.root.Send(d.sched.dispatcher, &suspicious{which: seen})
+			d.sched.mail.PostUserMessage(&suspicious{which: seen})
 		}
 	})
 }
@@ -215,7 +215,7 @@ func (d *dispatcher) arm(t instant) {
 func (d *dispatcher) ticked() {
 	if d.sched.crew.enter() {
 		defer d.sched.crew.leave()
-		d.sched.root.Send(d.sched.dispatcher, &tick{})
+		d.sched.mail.PostUserMessage(&tick{})
 	}
 }
 

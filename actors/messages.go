@@ -12,19 +12,14 @@ import (
 // facts. Those that travel with every request are parts of the Call or of the
 // connection they belong to, so that sending one allocates nothing.
 //
-// None of them is worth a line in a dead-letter log: a message that comes too
-// late is rejected (see rejectable), which is an ordinary end.
-
-// quiet keeps a message out of the engine's dead-letter log.
-type quiet struct{}
-
-func (quiet) IgnoreDeadLetterLogging() {}
+// They go straight into the mailbox of their receiver, which is never lost: one
+// that has closed rejects (see rejectable). A PID would lead a late message to
+// the engine's dead letters.
 
 // ---- to the dispatcher, from callers ----
 
 // acquire asks for a connection. Answered through call.slot.
 type acquire struct {
-	quiet
 	call *Call
 }
 
@@ -32,7 +27,6 @@ type acquire struct {
 // is answered all the same. done is closed when the dispatcher knows nothing of
 // the leave any more: only then may the call be used again.
 type leave struct {
-	quiet
 	call *Call
 	done chan struct{}
 }
@@ -40,32 +34,29 @@ type leave struct {
 // giveBack hands back a connection that was granted and not used (owner nil), or
 // a leased one.
 type giveBack struct {
-	quiet
 	seat  *seat
 	owner *Owner
 }
 
 // snapshot asks what every actor is doing.
 type snapshot struct {
-	quiet
 	reply chan Snapshot // capacity 1
 }
 
 // drain begins the end: no new calls, nobody waits, idle connections end.
-type drain struct{ quiet }
+type drain struct{}
 
 // cut ends what drain left under way.
-type cut struct{ quiet }
+type cut struct{}
 
 // ---- to the dispatcher, from the clock and the sweeper ----
 
 // tick tells that time has passed.
-type tick struct{ quiet }
+type tick struct{}
 
 // suspicious tells that the sockets of these idle connections have something to
 // see.
 type suspicious struct {
-	quiet
 	which []suspect
 }
 
@@ -73,13 +64,11 @@ type suspicious struct {
 
 // connUp: the dial has succeeded.
 type connUp struct {
-	quiet
 	seat *seat
 }
 
 // connIdle: the connection is fit for another request, and its mailbox free.
 type connIdle struct {
-	quiet
 	seat *seat
 	at   instant
 	out  outcome
@@ -90,7 +79,6 @@ type connIdle struct {
 
 // dialed brings the socket, or why there is none.
 type dialed struct {
-	quiet
 	io  *conn.Conn
 	err error
 }
@@ -100,48 +88,42 @@ type dialed struct {
 // roundTrip: write the whole request and read the answer, or, for a streamed
 // one, its head.
 type roundTrip struct {
-	quiet
 	call *Call
 }
 
 // send: write the request's head and the first piece of a body that comes in
 // pieces.
 type send struct {
-	quiet
 	call *Call
 }
 
 // feed: write the next piece.
 type feed struct {
-	quiet
 	call *Call
 }
 
 // receive: all is written; read the answer.
 type receive struct {
-	quiet
 	call *Call
 }
 
 // read: fill the caller's memory with the next piece of the body.
 type read struct {
-	quiet
 	call *Call
 }
 
 // abandon: the caller will not go on with this exchange. Nobody awaits an answer.
 type abandon struct {
-	quiet
 	drain bool // a small rest of the body may be read to keep the connection
 }
 
 // ---- to a connection, from the dispatcher ----
 
 // look: see whether the socket is still good.
-type look struct{ quiet }
+type look struct{}
 
 // stop: end. The engine's own Stop would be logged where it comes too late.
-type stop struct{ quiet }
+type stop struct{}
 
 var (
 	// errActorGone rejects a message to an actor that has ended.

@@ -22,9 +22,10 @@ type waiter struct {
 	probe  probe         // half-open: to be settled
 
 	// The answer: one of the two.
-	seat   *seat
-	err    error
-	rested bool // seat has been idle
+	seat    *seat
+	err     error
+	rested  bool    // seat has been idle
+	granted instant // when
 }
 
 // seatState is what the scheduler uses a connection for.

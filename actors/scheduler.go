@@ -5,13 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"github.com/asynkron/protoactor-go/eventstream"
 
 	"github.com/seed53b03582/troupe/conn"
 )
@@ -22,9 +20,8 @@ type Scheduler struct {
 	cfg        Config
 	began      time.Time
 	system     *actor.ActorSystem
-	root       *actor.RootContext
 	dispatcher *actor.PID
-	letters    *eventstream.Subscription
+	mail       *mailbox // the dispatcher's
 
 	ctx    context.Context // ends when the scheduler cuts off
 	cutOff context.CancelFunc
@@ -75,12 +72,11 @@ func Start(cfg Config) (*Scheduler, error) {
 	if s.system == nil {
 		s.system = newSystem()
 	}
-	s.root = s.system.Root
 	d := newDispatcher(s, rand.Float64)
-	s.dispatcher = s.root.SpawnPrefix(actor.PropsFromProducer(func() actor.Actor { return d },
+	s.mail = d.mail
+	s.dispatcher = s.system.Root.SpawnPrefix(actor.PropsFromProducer(func() actor.Actor { return d },
 		actor.WithMailbox(func() actor.Mailbox { return d.mail }),
 		actor.WithSupervisor(stopOnFailure), actor.WithGuardian(stopOnFailure)), "troupe")
-	s.letters = s.system.EventStream.Subscribe(s.deadLetter)
 	return s, nil
 }
 
@@ -92,19 +88,6 @@ func newSystem() *actor.ActorSystem {
 		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return silent }),
 		actor.WithDeadLetterThrottleInterval(time.Millisecond),
 	)
-}
-
-// deadLetter rejects what was sent to an actor of this scheduler that has ended:
-// no call may hang because its message got lost.
-func (s *Scheduler) deadLetter(event any) {
-	letter, ok := event.(*actor.DeadLetterEvent)
-	if !ok || letter.PID == nil {
-		return
-	}
-	below, ours := strings.CutPrefix(letter.PID.Id, s.dispatcher.Id)
-	if ours && (below == "" || below[0] == '/') {
-		reject(letter.Message)
-	}
 }
 
 func (s *Scheduler) now() instant { return instant(time.Since(s.began)) }
@@ -121,7 +104,6 @@ func (s *Scheduler) Free(c *Call) {
 	if cap(c.Head) > maxPooledHead {
 		c.Head = nil
 	}
-	c.waiter = waiter{}
 	c.ctx, c.answer, c.conn, c.err = nil, nil, nil, nil
 	c.piece, c.into, c.lease, c.done = nil, nil, false, false
 	s.calls.Put(c)
@@ -133,7 +115,7 @@ const maxPooledHead = 64 << 10
 // Snapshot tells what every actor is doing. After the end it is empty.
 func (s *Scheduler) Snapshot() Snapshot {
 	m := &snapshot{reply: make(chan Snapshot, 1)}
-	s.root.Send(s.dispatcher, m)
+	s.mail.PostUserMessage(m)
 	select {
 	case snap := <-m.reply:
 		return snap
@@ -158,7 +140,7 @@ func (s *Scheduler) Shutdown(ctx context.Context) error {
 }
 
 func (s *Scheduler) drain() {
-	s.drainOnce.Do(func() { s.root.Send(s.dispatcher, &drain{}) })
+	s.drainOnce.Do(func() { s.mail.PostUserMessage(&drain{}) })
 }
 
 // drained is the dispatcher's word that no connection is left.
@@ -183,12 +165,11 @@ func (s *Scheduler) close() error {
 	s.closing.Store(true)
 	s.drain()
 	s.cutOff()
-	s.root.Send(s.dispatcher, &cut{})
+	s.mail.PostUserMessage(&cut{})
 	await(waitFor(s.empty, patience), "a connection of the Driver does not end though it was closed")
-	s.root.Stop(s.dispatcher)
+	s.system.Root.Stop(s.dispatcher)
 	await(waitFor(s.stopped, patience), "the dispatcher does not end")
 	await(s.crew.close(patience), "a Driver's dial or a log handler does not return though its context has ended")
-	s.system.EventStream.Unsubscribe(s.letters)
 	if s.cfg.System == nil {
 		s.system.Shutdown()
 	}

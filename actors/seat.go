@@ -51,7 +51,7 @@ func (p *pool) connUp(now instant, s *seat) {
 	s.idleSince = now
 	if w := s.serves; w != nil {
 		s.serves, w.dial = nil, nil
-		p.grant(s, w)
+		p.grant(now, s, w)
 		return
 	}
 	p.offer(now, s)
@@ -104,7 +104,7 @@ func (p *pool) offer(now instant, s *seat) {
 		return
 	}
 	if w != nil {
-		p.grant(s, w)
+		p.grant(now, s, w)
 		return
 	}
 	p.rest(now, s)

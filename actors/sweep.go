@@ -126,6 +126,7 @@ func (p *pool) drop(o *origin) {
 	o.empty.remove()
 	o.starving.remove()
 	delete(p.keyed, o.key)
+	p.last = nil
 }
 
 // alarm is when an origin wants to be served again.

@@ -27,8 +27,10 @@ func (r *request) prepare(call *actors.Call, url string, opts []Option, oneShot 
 	if r.to, err = parseURL(url); err != nil {
 		return err
 	}
-	r.buf = appendPairs(r, r.buf[:0], r.params, r.query)
-	r.to.addQuery(r.buf)
+	if r.has(optParams | optQuery) {
+		r.buf = appendPairs(r, r.buf[:0], r.params, r.query)
+		r.to.addQuery(r.buf)
+	}
 	if err = r.loadBody(); err != nil {
 		return err
 	}
@@ -55,6 +57,9 @@ func (r *request) origin() actors.Origin {
 // checkMethod puts the known methods into capitals; others are case-sensitive
 // (RFC 9110 §9.1) and stay.
 func (r *request) checkMethod() error {
+	if r.method == "GET" { // most are
+		return nil
+	}
 	for _, known := range [...]string{"GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"} {
 		if strings.EqualFold(r.method, known) {
 			r.method = known
@@ -116,25 +121,24 @@ func (r *request) appendHead(dst []byte, oneShot bool) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	dst, err = http1.AppendRequestLine(dst, r.method, r.to.target)
-	if err != nil {
-		return dst, headError(err)
+	// Method, target and authority have been checked; what is constant needs no check.
+	dst = append(append(dst, r.method...), ' ')
+	dst = append(append(dst, r.to.target...), " HTTP/1.1\r\nHost: "...)
+	dst = append(append(dst, cmp.Or(r.host, r.to.authority)...), "\r\n"...)
+	if given&ownUserAgent == 0 {
+		dst = append(dst, "User-Agent: troupe\r\n"...)
+	}
+	if given&ownAccept == 0 {
+		dst = append(dst, "Accept: */*\r\n"...)
+	}
+	if given&ownConnection == 0 && oneShot {
+		dst = append(dst, "Connection: close\r\n"...)
+		r.closes = true
 	}
 	add := func(name, value string) {
 		var fault error
 		dst, fault = http1.AppendField(dst, name, value)
 		err = cmp.Or(err, fault) // the first one counts
-	}
-	add("Host", cmp.Or(r.host, r.to.authority))
-	if given&ownUserAgent == 0 {
-		add("User-Agent", "troupe")
-	}
-	if given&ownAccept == 0 {
-		add("Accept", "*/*")
-	}
-	if given&ownConnection == 0 && oneShot {
-		add("Connection", "close")
-		r.closes = true
 	}
 	if given&ownAuthorization == 0 {
 		if credentials := r.authorization(); credentials != "" {
@@ -184,6 +188,10 @@ func headError(err error) error {
 // collectHeaders sorts the caller's headers into r.fields and tells which
 // defaults they replace.
 func (r *request) collectHeaders() (given own, err error) {
+	if !r.has(optHeaders | optHeaderValues) {
+		r.fields = r.fields[:0]
+		return 0, nil
+	}
 	r.fields = appendSingles(r.fields[:0], r.headers)
 	for _, h := range r.headerValues {
 		for name, values := range h {

@@ -127,6 +127,10 @@ func (r *request) refuse(field, reason, fix string) {
 
 // reset forgets the call but keeps the memory.
 func (r *request) reset() {
+	if r.given == 0 { // nothing else has been touched
+		r.method, r.to, r.closes, r.payload, r.fault = "", location{}, false, payload{}, nil
+		return
+	}
 	*r = request{
 		params:       emptied(r.params),
 		query:        emptied(r.query),

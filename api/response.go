@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/textproto"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -16,7 +17,7 @@ import (
 // are for any.
 type Response struct {
 	status     int
-	to         location
+	url        string // with its fragment, without user info
 	connection Connection
 
 	// What was asked for and outlives Release.
@@ -97,7 +98,7 @@ func (r *Response) Connection() *Connection {
 // JSON decodes Content into v with encoding/json.
 func (r *Response) JSON(v any) error {
 	if err := json.Unmarshal(r.Content(), v); err != nil {
-		return fmt.Errorf("troupe: %s: status %d, decoding %d bytes of body as JSON: %w", &r.to, r.status, len(r.Content()), err)
+		return fmt.Errorf("troupe: %s: status %d, decoding %d bytes of body as JSON: %w", r.shown(), r.status, len(r.Content()), err)
 	}
 	return nil
 }
@@ -107,12 +108,18 @@ func (r *Response) Err() error {
 	if r.status < 400 {
 		return nil
 	}
-	return &StatusError{Code: r.status, URL: r.to.String()}
+	return &StatusError{Code: r.status, URL: r.shown()}
 }
 
 // URL is the URL that answered, as it was sent and with its fragment, but without
 // user info.
-func (r *Response) URL() string { return r.to.String() + r.to.fragment }
+func (r *Response) URL() string { return r.url }
+
+// shown is the URL for errors: a fragment may be a secret.
+func (r *Response) shown() string {
+	url, _, _ := strings.Cut(r.url, "#")
+	return url
+}
 
 // History are the redirects that were followed, oldest first. As none are followed
 // so far, it is empty.

@@ -72,17 +72,20 @@ func (s *Session) send(ctx context.Context, method, url string, opts []Option) (
 			return nil, err
 		}
 	}
-	return s.response(r, answer), nil
+	return s.response(r, answer, url), nil
 }
 
-// response wraps an answer that is whole.
-func (s *Session) response(r *request, a *actors.Answer) *Response {
-	resp := &Response{status: a.Head.Status(), to: r.to, pool: &s.answers}
+// response wraps an answer that is whole. The URL is kept as it was given where
+// that is how it was sent.
+func (s *Session) response(r *request, a *actors.Answer, url string) *Response {
+	if !r.to.is(url) {
+		url = r.to.String() + r.to.fragment
+	}
+	resp := &Response{status: a.Head.Status(), url: url, pool: &s.answers}
 	resp.connection = Connection{conn: a.Conn, owner: a.Owner}
 	if c := r.connection; c != nil {
 		resp.connection = *c
 	}
-	resp.to.user, resp.to.password = "", ""
 	resp.answer.Store(a)
 	return resp
 }

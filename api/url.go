@@ -23,6 +23,14 @@ type location struct {
 // secret too.
 func (l *location) String() string { return l.scheme + "://" + l.authority + l.target }
 
+// is tells whether raw is the URL as String gives it.
+func (l *location) is(raw string) bool {
+	at := len(l.scheme) + len("://") + len(l.authority)
+	return len(raw) == at+len(l.target) && raw[at:] == l.target &&
+		raw[at-len(l.authority):at] == l.authority && strings.HasPrefix(raw, l.scheme) &&
+		raw[len(l.scheme):at-len(l.authority)] == "://"
+}
+
 // parseURL takes a URL apart. What users paste is made valid where it can be;
 // the rest is an *InputError that never shows user info.
 func parseURL(raw string) (location, error) {

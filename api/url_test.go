@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed53b03582/troupe/actors"
 	"github.com/seed53b03582/troupe/conn/http1"
 )
 
@@ -172,15 +173,38 @@ func TestURLErrorsHideUserInfo(t *testing.T) {
 }
 
 func TestURLFragment(t *testing.T) {
-	l, err := parseURL("http://u:p@h/a?b#c d")
-	if err != nil {
+	const raw = "http://u:p@h/a?b#c d"
+	var r request
+	var err error
+	if r.to, err = parseURL(raw); err != nil {
 		t.Fatal(err)
 	}
-	if got := l.String(); got != "http://h/a?b" {
+	if got := r.to.String(); got != "http://h/a?b" {
 		t.Errorf("for errors: %q", got)
 	}
-	if got := (&Response{to: l}).URL(); got != "http://h/a?b#c%20d" {
+	resp := (&Session{}).response(&r, &actors.Answer{}, raw)
+	if got := resp.URL(); got != "http://h/a?b#c%20d" {
 		t.Errorf("of a response: %q", got)
+	}
+	if got := resp.shown(); got != "http://h/a?b" {
+		t.Errorf("of a response's errors: %q", got)
+	}
+}
+
+// A URL is kept as it was given only where that is what was sent.
+func TestURLKeptAsGiven(t *testing.T) {
+	for raw, kept := range map[string]bool{
+		"http://h/": true, "https://h:8443/a?b": true, "http://h": false, "http://h:80/": false,
+		"HTTP://h/": false, "http://H/": false, "http://h/ä": false, "http://h/#f": false,
+		"http://u:p@h/": false, "http://abc@h/%": false,
+	} {
+		l, err := parseURL(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.is(raw) != kept {
+			t.Errorf("%q, sent as %q: kept is %v", raw, &l, !kept)
+		}
 	}
 }
 

@@ -16,12 +16,12 @@ func answering(b *testing.B, answer string) net.Conn {
 	go func() {
 		defer close(done)
 		defer server.Close()
-		request := make([]byte, len(get))
+		request, out := make([]byte, len(get)), []byte(answer)
 		for {
 			if _, err := io.ReadFull(server, request); err != nil {
 				return
 			}
-			if _, err := io.WriteString(server, answer); err != nil {
+			if _, err := server.Write(out); err != nil {
 				return
 			}
 		}

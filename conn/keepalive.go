@@ -16,6 +16,9 @@ const keepAliveMargin = time.Second
 // that of the expired draft-thomson-hybi-http-timeout). 0 means that it does not
 // say; a timeout of zero gives the shortest time there is.
 func KeepAlive(value []byte) time.Duration {
+	if len(value) == 0 { // most answers
+		return 0
+	}
 	for part := range bytes.SplitSeq(value, []byte(",")) {
 		name, arg, found := bytes.Cut(part, []byte("="))
 		if !found || !bytes.EqualFold(bytes.TrimSpace(name), []byte("timeout")) {
