@@ -145,7 +145,7 @@ func (c *connection) wrote(ctx actor.Context, call *Call, sent conn.Sent, err er
 		if err == nil { // the context ended just now: the next step would find a closed socket
 			call.err = c.failure(conn.OpWrite, sent, ended(call.ctx))
 		}
-		c.end(ctx, verdictOf(call.err), nil)
+		c.end(ctx, c.verdictOn(call, call.err), nil)
 	}
 	call.slot.complete()
 }
@@ -169,7 +169,7 @@ func (c *connection) read(ctx actor.Context, call *Call) {
 // caller still wants it.
 func (c *connection) ready(ctx actor.Context, call *Call) bool {
 	now := call.waiter.granted // a moment ago
-	if !c.io.Alive(now.since(c.used)) {
+	if !c.asks(call) && !c.io.Alive(now.since(c.used)) {
 		call.err = errStale
 		c.end(ctx, outcomeNeutral, nil)
 	} else if err := ended(call.ctx); err != nil {
@@ -181,6 +181,13 @@ func (c *connection) ready(ctx actor.Context, call *Call) bool {
 	}
 	call.slot.complete()
 	return false
+}
+
+// asks tells whether the call takes the short way: one that looks at the socket
+// itself.
+func (c *connection) asks(call *Call) bool {
+	return c.io.CanAsk() && call.File == nil && call.Reader == nil &&
+		len(call.Bytes) <= joinUpTo && c.sched.cfg.ResponseHeaderTimeout <= 0
 }
 
 // joinUpTo is the size of a body that is copied behind its head to go out with
@@ -196,11 +203,15 @@ func (c *connection) write(call *Call) error {
 		call.Head = head[:len(call.Head)] // the memory, not the body: another try joins anew
 	}
 	var err error
-	call.sent, err = c.io.Write(head, body, call.File == nil)
+	if c.asks(call) {
+		call.sent, err = c.io.Ask(head)
+	} else {
+		call.sent, err = c.io.Write(head, body, call.File == nil)
+	}
 	if err == nil && call.File != nil {
 		call.sent, err = c.io.SendFile(call.File, call.Size)
 	}
-	if err != nil && call.sent == conn.SentNothing && c.answered.Load() > 0 && !c.interrupted() {
+	if err == conn.ErrStale || err != nil && call.sent == conn.SentNothing && c.answered.Load() > 0 && !c.interrupted() {
 		return errStale // it died idle: another connection can take the request
 	}
 	return c.failure(conn.OpWrite, call.sent, err)
@@ -233,7 +244,7 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 	case err == errStale:
 		c.end(ctx, outcomeNeutral, nil)
 	case err != nil:
-		c.end(ctx, verdictOf(err), nil)
+		c.end(ctx, c.verdictOn(call, err), nil)
 	case !c.io.Finished():
 		c.state = connReading
 		if !undisturbed {
@@ -334,6 +345,17 @@ func (c *connection) failure(op conn.Op, sent conn.Sent, err error) error {
 		return nil
 	}
 	return &conn.Error{Op: op, Sent: sent, RemoteAddr: c.io.RemoteAddr(), Err: err}
+}
+
+// verdictOn is verdictOf, but for a deadline of the caller's that our own queue
+// used up: it counts against the origin only where that had the larger share.
+func (c *connection) verdictOn(call *Call, err error) outcome {
+	w := &call.waiter
+	waited, had := w.granted.since(w.since), c.sched.now().since(w.granted)
+	if errors.Is(err, context.DeadlineExceeded) && had < waited {
+		return outcomeNeutral
+	}
+	return verdictOf(err)
 }
 
 // verdictOf tells what a failed exchange says about the origin: what the caller,

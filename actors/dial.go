@@ -28,12 +28,15 @@ func (c *connection) dial(actx actor.Context) {
 	key := c.seat.origin.key // immutable
 	late := s.giveUpDial(c.Conn)
 	started := s.crew.run(func() {
-		m := c.open(ctx, net.JoinHostPort(key.Host, key.Port))
-		cancel()
-		if late != nil {
-			late.Stop()
-		}
-		c.mail.PostUserMessage(m)
+		m := &dialed{}
+		defer func() { // even where the driver ends the goroutine
+			cancel()
+			if late != nil {
+				late.Stop()
+			}
+			c.mail.PostUserMessage(m)
+		}()
+		c.open(ctx, net.JoinHostPort(key.Host, key.Port), m)
 	})
 	if !started {
 		c.end(actx, outcomeNeutral, &conn.Error{Op: conn.OpDial, Err: ErrSessionClosed})
@@ -55,32 +58,34 @@ func (s *Scheduler) giveUpDial(c *Conn) *time.Timer {
 }
 
 // open runs the driver and the TLS handshake, both of which are the user's code
-// in part: a panic there is this dial's error.
-func (c *connection) open(ctx context.Context, address string) (m *dialed) {
-	m = &dialed{}
+// in part: a panic there is this dial's error, and so is runtime.Goexit.
+func (c *connection) open(ctx context.Context, address string, m *dialed) {
 	op := conn.OpDial
 	var nc net.Conn
+	returned := false
 	defer func() {
+		if returned {
+			return
+		}
+		var reason any = "the dialling goroutine exited"
 		if r := recover(); r != nil {
-			if nc != nil {
-				nc.Close()
-			}
-			m.io, m.err = nil, &conn.Error{Op: op, Err: newPanicError(r)}
+			reason = r
 		}
+		if nc != nil {
+			conn.New(nc, &c.sched.buffers).Close()
+		}
+		m.io, m.err = nil, &conn.Error{Op: op, Err: newPanicError(reason)}
 	}()
-	if nc, m.err = conn.Dial(ctx, c.sched.cfg.Driver, address); m.err != nil {
-		return m
-	}
-	sock := conn.New(nc, &c.sched.buffers)
-	if c.tls != nil {
-		op = conn.OpTLS
-		c.publish(actHandshaking, c.sched.now())
-		if m.err = sock.Secure(ctx, c.tls); m.err != nil {
-			return m
+	nc, m.err = conn.Dial(ctx, c.sched.cfg.Driver, address)
+	if m.err == nil {
+		m.io = conn.New(nc, &c.sched.buffers)
+		if c.tls != nil {
+			op = conn.OpTLS
+			c.publish(actHandshaking, c.sched.now())
+			m.err = m.io.Secure(ctx, c.tls)
 		}
 	}
-	m.io = sock
-	return m
+	returned = true
 }
 
 // dialed takes over the socket, or ends with the dial's error.

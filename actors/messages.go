@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/seed53b03582/troupe/conn"
@@ -157,7 +158,7 @@ func ended(ctx context.Context) error {
 		return nil
 	}
 	if cause := context.Cause(ctx); cause != ctx.Err() {
-		return errors.Join(ctx.Err(), cause)
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
 	}
 	return ctx.Err()
 }

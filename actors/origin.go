@@ -50,6 +50,7 @@ type seat struct {
 	born   instant
 	ends   instant // MaxConnAge, jittered; 0: never
 
+	served    bool // has been granted
 	rested    bool // has been idle in the pool: it may have died there
 	idleSince instant
 	idleUntil instant       // 0: no bound

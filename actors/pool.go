@@ -185,11 +185,20 @@ func (p *pool) leave(now instant, w *waiter) {
 
 // dismiss takes a waiter out of its queue and refuses it.
 func (p *pool) dismiss(now instant, w *waiter, err error) {
-	w.place.remove()
+	p.unqueue(w)
 	w.probe.settle(outcomeNeutral)
 	w.probe = nil
 	p.refuse(w, err)
 	p.noteEmpty(now, w.origin)
+}
+
+// unqueue takes a waiter out of its queue. An origin that wants no more slots
+// then stands in nobody's way.
+func (p *pool) unqueue(w *waiter) {
+	w.place.remove()
+	if o := w.origin; o.starving.in != nil && !o.wantsDial(p.cfg.Fresh) {
+		o.starving.remove()
+	}
 }
 
 func (p *pool) refuse(w *waiter, err error) {
@@ -198,8 +207,9 @@ func (p *pool) refuse(w *waiter, err error) {
 }
 
 func (p *pool) grant(now instant, s *seat, w *waiter) {
-	w.place.remove()
+	p.unqueue(w)
 	w.seat, w.rested, w.granted = s, s.rested, now
+	s.served = true
 	if w.lease {
 		s.owner = w.owner
 		s.state = seatOwned

@@ -111,20 +111,20 @@ func (p *pool) offer(now instant, s *seat) {
 }
 
 // hungrier is an origin that starves and that s has to make room for, though w of
-// its own origin waits: who has waited longest comes first, across origins too.
+// its own origin waits: who has waited longest comes first, across origins too. A
+// connection that has just been made for its own origin serves that first.
 func (p *pool) hungrier(s *seat, w *waiter) *origin {
+	if s.owner != nil || s.pinned.len() > 0 || w != nil && !s.served {
+		return nil
+	}
 	k := p.starving.front
-	if k != nil && k.of == s.origin {
-		k = k.next
+	for k != nil && (k.of == s.origin || k.of.making >= k.of.queued()) {
+		k = k.next // served by s itself, or about to be served
 	}
-	if k == nil || s.owner != nil || s.pinned.len() > 0 {
+	if k == nil || w != nil && w.since < k.of.waiters.front.of.since {
 		return nil
 	}
-	o := k.of
-	if o.making >= o.queued() || (w != nil && w.since < o.waiters.front.of.since) {
-		return nil
-	}
-	return o
+	return k.of
 }
 
 // next is who has waited longest for s: pinned to it, or for any of its origin.
@@ -245,7 +245,7 @@ func (p *pool) dialFailed(now instant, s *seat, out outcome, err error) {
 	}
 	var pr probe
 	if w != nil {
-		w.place.remove()
+		p.unqueue(w)
 		pr, w.probe = w.probe, nil
 		p.refuse(w, err)
 	}

@@ -3,6 +3,7 @@ package conn
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -71,8 +72,8 @@ func TestAliveDisturbed(t *testing.T) {
 	}
 }
 
-// A plain connection that was busy a moment ago is not looked at: what came with
-// its last answer is in the buffer.
+// A connection that was busy a moment ago is not looked at where that means to
+// wait: what came with its last answer is in the buffer.
 func TestAliveFresh(t *testing.T) {
 	for _, tr := range transports {
 		t.Run(tr.name, func(t *testing.T) {
@@ -83,7 +84,7 @@ func TestAliveFresh(t *testing.T) {
 			c.Park()
 			p.finish()
 			eventually(t, "something to see", c.Suspect)
-			if got := c.Alive(freshFor - 1); got == tr.secure {
+			if got, want := c.Alive(freshFor-1), !tr.secure && c.sock.raw == nil; got != want {
 				t.Errorf("alive %t just after its use", got)
 			}
 			if c.Alive(freshFor) {
@@ -128,6 +129,34 @@ func TestLeftover(t *testing.T) {
 				}
 				c.Park()
 				wantDead(t, c)
+			})
+		}
+	}
+}
+
+// The body may be read to its last byte without a glance at what comes behind it.
+func TestLeftoverBehindBulk(t *testing.T) {
+	for _, size := range []int{10, 10_000, 2 << 20} {
+		for _, tr := range transports {
+			t.Run(fmt.Sprint(size, " bytes over ", tr.name), func(t *testing.T) {
+				c, p := tr.meet(t)
+				p.answers(fmt.Sprintf("%sContent-Length: %d\r\n\r\n", ok, size))
+				if _, err := c.Write([]byte(get), nil, true); err != nil {
+					t.Fatal(err)
+				}
+				readHead(t, c)
+				p.work.Wait()
+				p.work.Go(func() { p.write(text(size) + okLength) })
+				if body, err := c.ReadAll(nil, 0); len(body) != size || err != nil {
+					t.Fatal(len(body), err)
+				}
+				if tr.name != "pipe" { // whose Write ends only when all is read
+					p.work.Wait()
+				}
+				if c.Reusable() {
+					c.Park()
+					wantDead(t, c)
+				}
 			})
 		}
 	}

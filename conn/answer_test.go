@@ -3,6 +3,8 @@ package conn
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -181,6 +183,51 @@ func TestAnswerCutUnderTLS(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A conn may give the end together with the last bytes: a close_notify among them
+// counts.
+func TestAnswerUntilCloseAtOnce(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		tr := transport{secure: secure}
+		client, server := tcpPair(t)
+		all := &atOnce{Conn: client}
+		c, p := tr.over(t, all, server)
+		p.work.Go(func() {
+			p.request()
+			p.write(ok+"\r\n", "hello")
+			p.finish()
+		})
+		all.gather = true
+		if got := exchange(c, "GET"); got != (reply{200, "hello", nil}) {
+			t.Errorf("secure %t: %+v", secure, got)
+		}
+	}
+}
+
+// atOnce gives all that comes until the FIN, with io.EOF beside the last of it.
+type atOnce struct {
+	net.Conn
+	gather, gathered bool
+	all              []byte
+}
+
+func (a *atOnce) Read(p []byte) (int, error) {
+	if !a.gather {
+		return a.Conn.Read(p)
+	}
+	if !a.gathered {
+		a.gathered = true
+		var err error
+		if a.all, err = io.ReadAll(a.Conn); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, a.all)
+	if a.all = a.all[n:]; len(a.all) == 0 {
+		return n, io.EOF
+	}
+	return n, nil
 }
 
 func TestAnswerRefused(t *testing.T) {

@@ -67,6 +67,21 @@ func TestDrainThenExchange(t *testing.T) {
 	}
 }
 
+func TestDrainClearsItsDeadline(t *testing.T) {
+	m := newMemory(okLength)
+	m.cut = func() int { return len(okLength) - 1 }
+	w := &watched{Conn: m}
+	c := New(w, &Buffers{})
+	c.Write([]byte(get), nil, true)
+	readHead(t, c)
+	if !c.Drain(1000, time.Second) {
+		t.Error("not drained")
+	}
+	if len(w.deadlines) != 2 || w.deadlines[0].IsZero() || !w.deadlines[1].IsZero() {
+		t.Errorf("deadlines %v, want one and none", w.deadlines)
+	}
+}
+
 func TestDrainPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := overPipe.meet(t)

@@ -77,6 +77,10 @@ var (
 	// ErrClosed tells that the connection was closed on this side.
 	ErrClosed = errors.New("troupe: the connection is closed")
 
+	// ErrStale tells that an idle connection was found unfit for another request
+	// before anything was sent on it.
+	ErrStale = errors.New("troupe: the idle connection is not fit for use any more")
+
 	// ErrServerClosed tells that the server ended the connection where an
 	// answer was due.
 	ErrServerClosed = errors.New("troupe: the server closed the connection without an answer")

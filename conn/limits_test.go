@@ -130,6 +130,20 @@ func TestEndlessBody(t *testing.T) {
 	}
 }
 
+// A length beyond the limit is refused before any of the body is read.
+func TestBodyTooLargeByItsLength(t *testing.T) {
+	m := newMemory(ok + "Content-Length: 1001\r\n\r\n")
+	head := len(m.in)
+	m.loop = []byte("x")
+	m.cut = func() int { return head }
+	c := New(m, &Buffers{})
+	c.Write([]byte(get), nil, true)
+	wantError(t, receive(c, "GET", 1000).err, ErrTooLarge)
+	if m.read != head {
+		t.Errorf("read %d bytes of the body", m.read-head)
+	}
+}
+
 // What a head promises is not what is allocated for it.
 func TestPromisedLength(t *testing.T) {
 	for name, head := range map[string]string{
@@ -154,13 +168,16 @@ func TestPromisedLength(t *testing.T) {
 // A large body is not copied again and again as it grows.
 func TestGrowth(t *testing.T) {
 	payload := strings.Repeat("x", 4<<20)
-	for name, in := range map[string]string{
-		"length":      fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", ok, len(payload), payload),
-		"chunks":      okChunked + chunks(payload, 1000, 50_000),
-		"one chunk":   okChunked + chunks(payload, len(payload)),
-		"until close": ok + "\r\n" + payload,
+	for name, tc := range map[string]struct {
+		in   string
+		most uint64 // times its length
+	}{
+		"length":      {fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", ok, len(payload), payload), 3},
+		"chunks":      {okChunked + chunks(payload, 1000, 50_000), 6},
+		"one chunk":   {okChunked + chunks(payload, len(payload)), 3},
+		"until close": {ok + "\r\n" + payload, 3},
 	} {
-		c := New(newMemory(in), &Buffers{})
+		c := New(newMemory(tc.in), &Buffers{})
 		c.Write([]byte(get), nil, true)
 		readHead(t, c)
 		var n int
@@ -171,7 +188,7 @@ func TestGrowth(t *testing.T) {
 			}
 			n = len(body)
 		})
-		if n != len(payload) || used > 6*uint64(n) {
+		if n != len(payload) || used > tc.most*uint64(n) {
 			t.Errorf("%s: allocated %d for %d bytes", name, used, n)
 		}
 	}

@@ -30,10 +30,7 @@ func (c *Conn) ReadHead(method string, h *http1.Head, dst []byte, limits http1.L
 		c.sock.SetReadDeadline(time.Now().Add(timeout))
 		defer c.sock.SetReadDeadline(time.Time{})
 	}
-	if c.lent == nil {
-		c.lent = c.buffers.get()
-		c.buf = *c.lent
-	}
+	c.borrow()
 	for interim := 0; ; interim++ {
 		n, err := c.parseHead(h, limits)
 		if err != nil {
@@ -95,6 +92,9 @@ func (c *Conn) parseHead(h *http1.Head, limits http1.Limits) (int, error) {
 // fill reads what the socket has into the buffer, making room first. An io.EOF is
 // returned bare; other errors carry the cause of an interruption.
 func (c *Conn) fill() error {
+	if err := c.askError(); err != nil {
+		return c.readError(err)
+	}
 	if c.r == c.w {
 		c.r, c.w = 0, 0
 	}

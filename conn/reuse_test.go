@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"net"
 	"testing"
 	"time"
 
@@ -101,6 +102,33 @@ func TestReusableFromExchangeToExchange(t *testing.T) {
 		}
 		c.Park()
 	}
+}
+
+// What is not in order gets no goodbye: it would wait behind a request that the
+// server does not read.
+func TestCloseOfUnfinishedIsSilent(t *testing.T) {
+	client, server := tcpPair(t)
+	w := &tally{Conn: client}
+	c, _ := overTLS.over(t, w, server)
+	if _, err := c.Write([]byte(get), nil, false); err != nil {
+		t.Fatal(err)
+	}
+	before := w.written
+	c.Close()
+	if w.written != before {
+		t.Errorf("%d bytes at the end", w.written-before)
+	}
+}
+
+// tally counts what is written.
+type tally struct {
+	net.Conn
+	written int
+}
+
+func (t *tally) Write(p []byte) (int, error) {
+	t.written += len(p)
+	return t.Conn.Write(p)
 }
 
 // Close says goodbye over TLS where the connection is in order, and never twice.

@@ -1,0 +1,109 @@
+//go:build unix
+
+package conn
+
+import (
+	"net"
+	"os"
+	"syscall"
+)
+
+// ask is the shortest way through the kernel for a small request on a plain
+// socket: look, write, and wait for the answer at once. A Read behind a Write
+// would first try in vain, since no answer is ever there that soon, and that costs
+// as much as the look does.
+//
+//	step   does                               then
+//	look   peeks at what nobody asked for     stale: over; quiet: write
+//	write  writes the request                 not all of it: over; all: the goroutine parks
+//	read   reads what has come                nothing yet: parks again; else over
+//
+// The steps run inside RawConn.Read, which clears the socket's readiness before
+// the first: whatever arrives after the look wakes the goroutine up.
+type ask struct {
+	step  func(fd uintptr) bool // made once
+	out   []byte
+	asked bool
+	stale bool
+	n     int   // written
+	werr  error // of the write
+	rerr  error // of the read, for the next fill
+}
+
+// CanAsk tells whether Ask works on this connection.
+func (c *Conn) CanAsk() bool { return c.direct && !c.secure() }
+
+// Ask sends a whole request at hand and waits until its answer begins, which the
+// next ReadHead takes up. A connection that turned out not to be Alive gives
+// ErrStale, and nothing was written.
+func (c *Conn) Ask(head []byte) (Sent, error) {
+	if c.dead || c.sock.cause.Load() != nil {
+		return SentNothing, ErrStale
+	}
+	c.begun, c.sentAll, c.keep, c.finished = true, false, false, false
+	c.borrow()
+	a := &c.ask
+	if a.step == nil {
+		a.step = c.askStep
+	}
+	a.out, a.asked, a.stale, a.n, a.werr, a.rerr = head, false, false, 0, nil, nil
+	err := c.sock.raw.Read(a.step)
+	a.out = nil
+	switch {
+	case a.stale:
+		c.dead = true
+		return SentNothing, ErrStale
+	case a.werr != nil:
+		err = &net.OpError{Op: "write", Net: "tcp", Addr: c.remote, Err: os.NewSyscallError("write", a.werr)}
+	case !a.asked: // the socket was closed from outside
+	case a.n < len(head):
+		var k int
+		k, err = c.nc.Write(head[a.n:])
+		a.n += k
+	default:
+		err = nil // what went wrong afterwards, the next read tells
+	}
+	return c.sent(int64(a.n), int64(len(head)), true, err)
+}
+
+func (c *Conn) askStep(fd uintptr) (over bool) {
+	a := &c.ask
+	if a.asked {
+		return c.askRead(int(fd))
+	}
+	if a.stale = peek(fd) != sightQuiet; a.stale {
+		return true
+	}
+	a.asked = true
+	n, err := syscall.Write(int(fd), a.out)
+	if err == syscall.EAGAIN || err == syscall.EINTR {
+		return true // net.Conn's Write goes on from here
+	}
+	a.n, a.werr = max(n, 0), err
+	return err != nil || a.n < len(a.out)
+}
+
+func (c *Conn) askRead(fd int) (over bool) {
+	for {
+		n, err := syscall.Read(fd, c.buf)
+		switch {
+		case err == syscall.EINTR:
+		case err == syscall.EAGAIN:
+			return false
+		case err != nil:
+			c.ask.rerr = &net.OpError{Op: "read", Net: "tcp", Addr: c.remote, Err: os.NewSyscallError("read", err)}
+			return true
+		default:
+			c.w = n // none: the peer has closed, and the next read says so again
+			c.unseen = n == len(c.buf)
+			return true
+		}
+	}
+}
+
+// askError gives the error of an ask's read, once.
+func (c *Conn) askError() error {
+	err := c.ask.rerr
+	c.ask.rerr = nil
+	return err
+}
