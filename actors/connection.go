@@ -204,6 +204,7 @@ func (c *connection) write(call *Call) error {
 	}
 	var err error
 	if c.asks(call) {
+		c.activity.Store(uint32(actReading)) // a small request is out at once
 		call.sent, err = c.io.Ask(head)
 	} else {
 		call.sent, err = c.io.Write(head, body, call.File == nil)

@@ -171,8 +171,10 @@ func rawHeld(bytes string) behaviour {
 func endless(start, piece string) behaviour {
 	return func(x *exchange) bool {
 		x.take()
+		more := []byte(piece)
 		for good := x.write(start); good; {
-			good = x.write(piece)
+			_, err := x.conn.Write(more)
+			good = err == nil
 		}
 		return false
 	}

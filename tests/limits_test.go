@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -60,11 +61,11 @@ func TestLimitsHoldUnder500Callers(t *testing.T) {
 				if got := one.dials.peak(); c.dials > 0 && got > c.dials {
 					t.Errorf("at most %d dials of one origin at once, the limit is %d", got, c.dials)
 				}
-				// Where no connection makes room for another the server's own count is exact.
+				// Where no connection makes room for another the server's own counts are exact.
 				if got := o.conns.peak(); c.total == 0 && got > c.wantPerOrigin {
 					t.Errorf("the server saw %d connections at once, the limit is %d", got, c.wantPerOrigin)
 				}
-				if got := o.answering.peak(); got > c.wantPerOrigin {
+				if got := o.answering.peak(); c.total == 0 && got > c.wantPerOrigin {
 					t.Errorf("the server saw %d requests at once over %d connections", got, c.wantPerOrigin)
 				}
 			}
@@ -219,6 +220,110 @@ func TestTheOldestIdleConnectionMakesRoom(t *testing.T) {
 	}
 }
 
+// TestAConnectionThatComesToRestMakesRoom for an origin that waits for one, though
+// the connection's own origin had been short of one too, and before.
+func TestAConnectionThatComesToRestMakesRoom(t *testing.T) {
+	s := newSession(t, api.Config{MaxConns: 1})
+	a, b := newOrigin(t), newOrigin(t)
+	first := newGate()
+	a.route("/", stall(first))
+	waiting := func(n int) func() bool { return func() bool { return queued(s) == n } }
+
+	one := start(func() error { return second(s.Get(soon(t), a.URL)) })
+	eventually(t, "the only connection is in use", func() bool { return a.answering.now() == 1 })
+	two := start(func() error { return second(s.Get(soon(t), a.URL)) })
+	eventually(t, "a second call to the same origin waits", waiting(1))
+	other := start(func() error { return second(s.Get(soon(t), b.URL)) })
+	eventually(t, "a call to another origin waits", waiting(2))
+	first.open()
+	for _, call := range []<-chan error{one, two, other} {
+		if err := receive(t, "the calls, one after the other", call); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestEachIdleConnectionMakesRoomForOneWhoWaits: two come to rest while two other
+// origins wait. The second is not left behind until the first is done.
+func TestEachIdleConnectionMakesRoomForOneWhoWaits(t *testing.T) {
+	x, y, a, b := newOrigin(t), newOrigin(t), newOrigin(t), newOrigin(t)
+	holdX, holdY, holdA, slow := newGate(), newGate(), newGate(), newGate()
+	x.route("/", stall(holdX))
+	y.route("/", stall(holdY))
+	a.route("/", stall(holdA))
+	s := newSession(t, api.Config{MaxConns: 2, Driver: driver(func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := tcp.DialContext(ctx, network, address)
+		if err == nil && address == x.addr {
+			c = slowToClose{c, slow.ch}
+		}
+		return c, err
+	})})
+	call := func(o *origin) <-chan error { return start(func() error { return second(s.Get(soon(t), o.URL)) }) }
+	ofX, ofY := call(x), call(y)
+	eventually(t, "both connections are in use", func() bool { return x.answering.now()+y.answering.now() == 2 })
+	ofA := start(func() error { return second(s.Get(t.Context(), a.URL)) }) // is never the first to give up
+	eventually(t, "one origin waits", func() bool { return queued(s) == 1 })
+	ofB := call(b)
+	eventually(t, "another waits", func() bool { return queued(s) == 2 })
+	holdX.open()
+	if err := receive(t, "the first call", ofX); err != nil {
+		t.Error(err)
+	}
+	holdY.open() // while the connection to x is being closed
+	if err := receive(t, "the second call", ofY); err != nil {
+		t.Error(err)
+	}
+	slow.open()
+	if err := receive(t, "the one who waits behind, though the first is not done", ofB); err != nil {
+		t.Error(err)
+	}
+	holdA.open()
+	if err := receive(t, "the one who waited first", ofA); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAnOriginThatWaitsNoMoreStandsInNobodysWay: one that was short of a connection
+// has been served by its own, and others behind it are not forgotten for that.
+func TestAnOriginThatWaitsNoMoreStandsInNobodysWay(t *testing.T) {
+	a, b, c := newOrigin(t), newOrigin(t), newOrigin(t)
+	first, holdC := newGate(), newGate()
+	one := a.route("/one", stall(first))
+	two := a.route("/two", stall(&gate{}))
+	c.route("/", stall(holdC))
+	s := newSession(t, api.Config{MaxConns: 2})
+	call := func(url string) <-chan error { return start(func() error { return second(s.Get(soon(t), url)) }) }
+	a1, c1 := call(one), call(c.URL)
+	eventually(t, "both connections are in use", func() bool { return a.answering.now()+c.answering.now() == 2 })
+	start(func() error { return second(s.Get(t.Context(), two)) }) // is never answered
+	eventually(t, "one waits", func() bool { return queued(s) == 1 })
+	b1 := call(b.URL)
+	eventually(t, "another waits", func() bool { return queued(s) == 2 })
+	first.open()
+	if err := receive(t, "the first call", a1); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "the next call of its origin", func() bool { return a.asked() == 2 })
+	holdC.open()
+	if err := receive(t, "the other connection's call", c1); err != nil {
+		t.Error(err)
+	}
+	if err := receive(t, "the one who waits for that connection's place", b1); err != nil {
+		t.Error(err)
+	}
+}
+
+// slowToClose is a connection whose Close takes until may is closed.
+type slowToClose struct {
+	net.Conn
+	may <-chan struct{}
+}
+
+func (c slowToClose) Close() error {
+	<-c.may
+	return c.Conn.Close()
+}
+
 // TestNobodyStarvesBehindABusyOrigin: callers of one origin never let go of the
 // only two connections there may be, and others are served all the same.
 func TestNobodyStarvesBehindABusyOrigin(t *testing.T) {
@@ -236,7 +341,7 @@ func TestNobodyStarvesBehindABusyOrigin(t *testing.T) {
 			return nil
 		})
 	})
-	eventually(t, "the greedy ones are at it", func() bool { return len(busy.seen()) > 100 })
+	eventually(t, "the greedy ones are at it", func() bool { return busy.asked() > 100 })
 	var others []*origin
 	for range 5 {
 		others = append(others, newOrigin(t))
@@ -252,7 +357,7 @@ func TestNobodyStarvesBehindABusyOrigin(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
-	took, meanwhile := time.Since(begun), len(busy.seen())
+	took, meanwhile := time.Since(begun), busy.asked()
 	done.open()
 	if err := receive(t, "the greedy callers", greedy); err != nil {
 		t.Error(err)

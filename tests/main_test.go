@@ -146,8 +146,9 @@ func start(call func() error) <-chan error {
 func wantQuiet(t testing.TB, s *api.Session) {
 	t.Helper()
 	var snap api.Snapshot
+	rests := false
 	defer func() {
-		if t.Failed() {
+		if !rests {
 			t.Logf("the session:\n%s", snap)
 		}
 	}()
@@ -160,6 +161,7 @@ func wantQuiet(t testing.TB, s *api.Session) {
 		}
 		return true
 	})
+	rests = true
 }
 
 // wantCapacity proves that n calls to o run truly at once: the server has all of
@@ -167,12 +169,16 @@ func wantQuiet(t testing.TB, s *api.Session) {
 func wantCapacity(t testing.TB, s *api.Session, o *origin, n int, opts ...api.Option) {
 	t.Helper()
 	together := newGate()
-	path := o.route("/capacity", stall(together))
-	before := o.answering.now()
+	var here gauge
+	path := o.route("/capacity", func(x *exchange) bool {
+		here.add(1)
+		defer here.add(-1)
+		return stall(together)(x)
+	})
 	all := start(func() error {
 		return callers(n, func(int) error { return second(s.Get(soon(t), path, opts...)) })
 	})
-	eventually(t, "as many calls at once as the limit allows", func() bool { return o.answering.now() == before+n })
+	eventually(t, "as many calls at once as the limit allows", func() bool { return here.now() == n })
 	together.open()
 	if err := receive(t, "the calls at full capacity", all); err != nil {
 		t.Errorf("at full capacity: %v", err)

@@ -26,7 +26,8 @@ type origin struct {
 	listener net.Listener         // nil while shut
 	open     map[*net.TCPConn]int // to the connection's number, from 1
 	accepted int                  // connections so far
-	visits   []visit              // in the order in which their heads came
+	requests int                  // requests so far
+	visits   []visit              // in the order in which their heads came; the first maxVisits
 	running  sync.WaitGroup       // every goroutine
 	ended    chan struct{}        // the test is over
 }
@@ -37,6 +38,9 @@ type visit struct {
 	conn int // the connection it came over, from 1
 	nth  int // on that connection, from 1
 }
+
+// maxVisits is more than any test reads; a soak must not grow by them.
+const maxVisits = 10_000
 
 // newOrigin starts a server for the test. "/" answers ok.
 func newOrigin(t testing.TB) *origin { return newOriginTLS(t, nil) }
@@ -172,7 +176,10 @@ func (o *origin) serve(tcp *net.TCPConn, id int) {
 
 func (o *origin) answer(x *exchange, id int) (keep bool) {
 	o.mu.Lock()
-	o.visits = append(o.visits, visit{x.req.URL.Path, id, x.nth})
+	if len(o.visits) < maxVisits {
+		o.visits = append(o.visits, visit{x.req.URL.Path, id, x.nth})
+	}
+	o.requests++
 	b := o.routes[x.req.URL.Path]
 	o.mu.Unlock()
 	if b == nil {
@@ -188,6 +195,20 @@ func (o *origin) seen() []visit {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return append([]visit(nil), o.visits...)
+}
+
+// rests waits until every request has been dealt with: the client may have its
+// answer a moment earlier.
+func (o *origin) rests(t testing.TB) {
+	t.Helper()
+	eventually(t, "the server is done with every request", func() bool { return o.answering.now() == 0 })
+}
+
+// asked is how many requests came so far.
+func (o *origin) asked() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.requests
 }
 
 // opened is how many connections came so far.

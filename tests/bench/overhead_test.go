@@ -22,7 +22,7 @@ type canned struct {
 }
 
 func newCanned(yield bool) net.Conn {
-	return &canned{addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, yield: yield}
+	return &canned{addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}, yield: yield}
 }
 
 func (c *canned) Write(p []byte) (int, error) {
@@ -65,7 +65,7 @@ func (cannedBare) Close() error { return nil }
 // cannedClients are the contenders over canned connections. net/http is left out: it
 // hands every request over between goroutines, and that is what it costs.
 func cannedClients(yield bool) []Contender {
-	const addr = "127.0.0.1:80"
+	const addr = "127.0.0.1:8080"
 	return []Contender{
 		{"troupe", func(string, Cell) (Client, error) {
 			s, err := api.NewSession(api.Config{Driver: cannedDriver{yield}})
