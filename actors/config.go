@@ -56,7 +56,7 @@ type Config struct {
 	// own, ended with it.
 	System *actor.ActorSystem
 
-	// Logger hears of breakers changing state and actors failing, never from
+	// Logger hears of breakers changing state and panics in actors, never from
 	// inside an actor. nil means silent.
 	Logger *slog.Logger
 

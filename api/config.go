@@ -68,8 +68,10 @@ type Config struct {
 	// is left running at the end. nil means one of the session's own.
 	System *actor.ActorSystem
 
-	// Logger hears of breakers that change state and of actors that fail. nil
-	// means silent.
+	// Logger hears of breakers that change state (message "circuit breaker",
+	// attributes origin, from and to: closed, open or half-open) and of panics
+	// inside actors (message "actor failed", attributes actor and error). Both
+	// forms are stable. It is never called from inside an actor. nil means silent.
 	Logger *slog.Logger
 }
 
