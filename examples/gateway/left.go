@@ -1,0 +1,24 @@
+package main
+
+import (
+	"bytes"
+	"runtime"
+	"runtime/pprof"
+	"time"
+)
+
+func goroutines() int { return runtime.NumGoroutine() }
+
+// settled waits a moment for goroutines that are about to end, and tells how many
+// more there are than before, and where they stand.
+func settled(before int) (left int, stacks string) {
+	for range 200 {
+		if left = goroutines() - before; left <= 0 {
+			return 0, ""
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	var b bytes.Buffer
+	pprof.Lookup("goroutine").WriteTo(&b, 1)
+	return left, b.String()
+}
