@@ -792,3 +792,51 @@ func TestPlainCallAllocatesNothing(t *testing.T) {
 		t.Errorf("a plain call allocates %v times", n)
 	}
 }
+
+func TestDeadlineThatTheQueueUsedUpIsNotTheOriginsFault(t *testing.T) {
+	for name, tt := range map[string]struct {
+		slow time.Duration // how long the origin takes
+		open bool          // whether the breaker opens
+	}{
+		"most of it spent in the queue":  {40 * time.Millisecond, false},
+		"most of it spent on the origin": {time.Minute, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(t, func(t *testing.T) {
+				m := &memory{serve: answering(func(*http.Request) string { time.Sleep(tt.slow); return hello })}
+				s := m.start(t, Config{MaxConnsPerOrigin: 1, Breaker: Breaker{Failures: 1, OpenFor: time.Hour}})
+				var wg sync.WaitGroup
+				for range 20 { // six fit into 250 ms, and the seventh begins with 10 ms left
+					wg.Go(func() {
+						ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
+						defer cancel()
+						get(ctx, s)
+					})
+				}
+				wg.Wait()
+				for range 3 {
+					ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
+					get(ctx, s)
+					cancel()
+				}
+				if got := s.Snapshot().Origins[0].Breaker == "open"; got != tt.open {
+					t.Errorf("the breaker is open: %v\n%v", got, s.Snapshot())
+				}
+			})
+		})
+	}
+}
+
+func TestErrorOfACauseIsOneLine(t *testing.T) {
+	in(t, func(t *testing.T) {
+		m := &memory{serve: func(nc net.Conn) { io.Copy(io.Discard, nc) }}
+		s := m.start(t, Config{})
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(errBoom) })
+		_, err := get(ctx, s)
+		wantError(t, err, conn.OpRead, conn.SentAll, errBoom)
+		if !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("got %q", err)
+		}
+	})
+}
