@@ -72,8 +72,8 @@ func TestAliveDisturbed(t *testing.T) {
 	}
 }
 
-// A connection that was busy a moment ago is not looked at where that means to
-// wait: what came with its last answer is in the buffer.
+// A plain connection that was busy a moment ago is not looked at where a look
+// would wait: what came with its last answer is in the buffer.
 func TestAliveFresh(t *testing.T) {
 	for _, tr := range transports {
 		t.Run(tr.name, func(t *testing.T) {

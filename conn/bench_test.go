@@ -10,7 +10,7 @@ import (
 )
 
 // answering serves the same bytes for each request of len(get) bytes.
-func answering(b *testing.B, answer string) net.Conn {
+func answering(b testing.TB, answer string) net.Conn {
 	client, server := tcpPair(b)
 	done := make(chan struct{})
 	go func() {
@@ -33,31 +33,38 @@ func answering(b *testing.B, answer string) net.Conn {
 	return client
 }
 
-// BenchmarkExchange is one request and its answer over loopback, beside a bare
-// write and read of the same bytes.
+// BenchmarkExchange is one request and its answer over loopback, the short way
+// where there is one and step by step, beside a bare write and read of the same
+// bytes.
 func BenchmarkExchange(b *testing.B) {
-	b.Run("troupe", func(b *testing.B) {
-		c := New(answering(b, okLength), &Buffers{})
-		request, dst := []byte(get), make([]byte, 0, 1024)
-		var h http1.Head
-		b.ReportAllocs()
-		for b.Loop() {
-			if !c.Alive(0) {
-				b.Fatal("not alive")
+	exchanges := func(short bool) func(b *testing.B) {
+		return func(b *testing.B) {
+			c := New(answering(b, okLength), &Buffers{})
+			request, dst := []byte(get), make([]byte, 0, 1024)
+			var h http1.Head
+			b.ReportAllocs()
+			for b.Loop() {
+				var err error
+				if short && c.CanAsk() {
+					_, err = c.Ask(request)
+				} else if c.Alive(0) {
+					_, err = c.Write(request, nil, true)
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+				if dst, err = c.ReadHead("GET", &h, dst[:0], http1.Limits{}, 0); err != nil {
+					b.Fatal(err)
+				}
+				if dst, err = c.ReadAll(dst, 0); err != nil {
+					b.Fatal(err)
+				}
+				c.Park()
 			}
-			if _, err := c.Write(request, nil, true); err != nil {
-				b.Fatal(err)
-			}
-			var err error
-			if dst, err = c.ReadHead("GET", &h, dst[:0], http1.Limits{}, 0); err != nil {
-				b.Fatal(err)
-			}
-			if dst, err = c.ReadAll(dst, 0); err != nil {
-				b.Fatal(err)
-			}
-			c.Park()
 		}
-	})
+	}
+	b.Run("troupe", exchanges(true))
+	b.Run("troupe in steps", exchanges(false))
 	b.Run("bare", func(b *testing.B) {
 		nc := answering(b, okLength)
 		request, answer := []byte(get), make([]byte, bufferSize)
