@@ -40,6 +40,11 @@ type socket struct {
 	sawEOF bool
 
 	cause atomic.Pointer[error] // why the socket was closed from outside
+
+	// A look of the owner's: the function is made once, so that it costs no
+	// allocation, and leaves its result in found.
+	peek  func(fd uintptr)
+	found sight
 }
 
 func newSocket(nc net.Conn) *socket {
@@ -64,7 +69,7 @@ func (wouldBlock) Temporary() bool { return true }
 
 // Read reads from the socket, or, during a look, only what is there already.
 func (s *socket) Read(p []byte) (int, error) {
-	if s.noWait && s.raw != nil && s.see() == sightQuiet {
+	if s.noWait && s.raw != nil && s.look() == sightQuiet {
 		return 0, errWouldBlock
 	}
 	n, err := s.read(p)
@@ -103,12 +108,23 @@ func (s *socket) see() sight {
 	return what
 }
 
+// look is see for the connection's own goroutine.
+func (s *socket) look() sight {
+	if s.peek == nil {
+		s.peek = func(fd uintptr) { s.found = peek(fd) }
+	}
+	if err := s.raw.Control(s.peek); err != nil {
+		return sightClosed
+	}
+	return s.found
+}
+
 // quiet tells whether the connection r reads from (the socket, or TLS over it)
 // is open with nothing unasked for on it. Only for connections that expect
 // nothing.
 func (s *socket) quiet(r net.Conn) bool {
 	if r == net.Conn(s) && s.raw != nil {
-		return s.see() == sightQuiet
+		return s.look() == sightQuiet
 	}
 	// Through TLS: session tickets wait unread on a fresh connection and are no
 	// answer (RFC 8446 §4.6.1), an alert is the end. Reading makes TLS eat the
