@@ -1,0 +1,174 @@
+package actors
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+
+	"github.com/seed53b03582/troupe/conn"
+)
+
+// world plays events to a pool and reads its effects as text. Calls are named by
+// the test; connections are numbered in the order in which they are dialled.
+type world struct {
+	t     *testing.T
+	p     *pool
+	now   instant
+	calls map[string]*waiter
+	names map[*waiter]string
+	seats []*seat
+	log   []string
+
+	unchecked bool // check costs as much as there are origins
+}
+
+func newWorld(t *testing.T, cfg Config) *world {
+	w := &world{t: t, calls: map[string]*waiter{}, names: map[*waiter]string{}}
+	w.p = newPool(cfg.withDefaults(), func() float64 { return 0 }, func(o *origin, from, to gobreaker.State) {
+		w.log = append(w.log, fmt.Sprintf("breaker %s", to))
+	})
+	return w
+}
+
+// took collects the effects of the last event.
+func (w *world) took() {
+	for i := 0; i < len(w.p.effects); i++ {
+		switch e := w.p.effects[i]; e.kind {
+		case effGrant:
+			w.log = append(w.log, fmt.Sprintf("%s gets %d", w.names[e.w], w.number(e.s)))
+		case effRefuse:
+			w.log = append(w.log, fmt.Sprintf("%s refused: %s", w.names[e.w], reasonOf(e.w.err)))
+		case effDial:
+			e.s.conn = &Conn{seat: e.s}
+			w.seats = append(w.seats, e.s)
+			w.log = append(w.log, fmt.Sprintf("dial %d", len(w.seats)))
+		case effStop:
+			w.log = append(w.log, fmt.Sprintf("stop %d", w.number(e.s)))
+		case effCut:
+			w.log = append(w.log, fmt.Sprintf("cut %d", w.number(e.s)))
+		case effLook:
+			w.log = append(w.log, fmt.Sprintf("look %d", w.number(e.s)))
+		}
+	}
+	w.p.effects = w.p.effects[:0]
+	w.check()
+}
+
+// check holds what must hold after every event.
+func (w *world) check() {
+	w.t.Helper()
+	p := w.p
+	if w.unchecked {
+		return
+	}
+	conns := 0
+	for _, o := range p.keyed {
+		conns += o.conns
+		if o.conns > p.cfg.MaxConnsPerOrigin || o.dialing.len() > p.cfg.MaxDialsPerOrigin && !p.cfg.Fresh {
+			w.t.Errorf("%s: %d connections, %d dials: over the limit", o.name, o.conns, o.dialing.len())
+		}
+		if o.waiters.len() > 0 && o.idle.len() > 0 {
+			w.t.Errorf("%s: calls wait while connections idle", o.name)
+		}
+		if o.making < 0 {
+			w.t.Errorf("%s: making %d", o.name, o.making)
+		}
+	}
+	if conns != p.seats.len() || conns > p.cfg.MaxConns {
+		w.t.Errorf("%d slots taken, %d listed, limit %d", conns, p.seats.len(), p.cfg.MaxConns)
+	}
+}
+
+func reasonOf(err error) string {
+	switch {
+	case errors.Is(err, ErrQueueFull):
+		return "queue full"
+	case errors.Is(err, ErrCircuitOpen):
+		return "circuit open"
+	case errors.Is(err, ErrSessionClosed):
+		return "session closed"
+	case errors.Is(err, ErrWrongOrigin):
+		return "wrong origin"
+	case errors.Is(err, conn.ErrClosed):
+		return "closed"
+	case errors.Is(err, errLeft):
+		return "left"
+	}
+	return err.Error()
+}
+
+func (w *world) number(s *seat) int {
+	for i, x := range w.seats {
+		if x == s {
+			return i + 1
+		}
+	}
+	return -1
+}
+
+func (w *world) seat(n int) *seat { return w.seats[n-1] }
+
+// want compares all that has happened since the last want.
+func (w *world) want(effects ...string) *world {
+	w.t.Helper()
+	got, exp := strings.Join(w.log, ", "), strings.Join(effects, ", ")
+	if got != exp {
+		w.t.Fatalf("at %v:\n got: %s\nwant: %s", time.Duration(w.now), got, exp)
+	}
+	w.log = nil
+	return w
+}
+
+func (w *world) ask(name, host string, change ...func(*waiter)) *world {
+	q := &waiter{key: Origin{Scheme: "http", Host: host, Port: "80"}}
+	for _, f := range change {
+		f(q)
+	}
+	w.calls[name], w.names[q] = q, name
+	w.p.acquire(w.now, q)
+	w.took()
+	return w
+}
+
+func (w *world) up(n int) *world { w.p.connUp(w.now, w.seat(n)); w.took(); return w }
+
+func (w *world) idle(n int) *world { return w.idleAs(n, outcomeOK, 0) }
+
+func (w *world) idleAs(n int, out outcome, keep time.Duration) *world {
+	w.p.connIdle(w.now, w.seat(n), out, keep)
+	w.took()
+	return w
+}
+
+func (w *world) gone(n int, out outcome) *world {
+	w.p.closed(w.now, w.seat(n), out, errors.New("no route"))
+	w.took()
+	return w
+}
+
+func (w *world) leave(name string) *world { w.p.leave(w.now, w.calls[name]); w.took(); return w }
+
+func (w *world) after(d time.Duration) *world {
+	w.now = w.now.add(d)
+	return w
+}
+
+// pass lets time go by with every tick the pool asks for.
+func (w *world) pass(d time.Duration) *world {
+	end := w.now.add(d)
+	for w.p.wake <= end {
+		w.now = max(w.now, w.p.wake)
+		w.p.tick(w.now)
+		w.took()
+	}
+	w.now = end
+	return w
+}
+
+func pinned(w *world, n int, owner *Owner) func(*waiter) {
+	return func(q *waiter) { q.pin, q.owner = w.seat(n), owner }
+}
