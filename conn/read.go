@@ -1,7 +1,7 @@
 package conn
 
 import (
-	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -183,6 +183,9 @@ func (c *Conn) readFramed(dst []byte) ([]byte, error) {
 	if c.r < c.w {
 		data, n, err := c.body.Next(c.buf[c.r:c.w])
 		c.r += n
+		if len(data) > cap(dst)-len(dst) {
+			dst = slices.Grow(dst, max(len(data), len(dst))) // doubles
+		}
 		dst = append(dst, data...)
 		c.finished = c.body.Done()
 		if err != http1.ErrNeedMore {
@@ -211,7 +214,7 @@ func (c *Conn) bodyEnd(err error) error {
 	return nil
 }
 
-var errIncompleteClose = errors.Join(http1.ErrTruncated, errors.New("TLS ended without a close_notify (RFC 9112 §9.8)"))
+var errIncompleteClose = fmt.Errorf("%w: TLS ended without a close_notify (RFC 9112 §9.8)", http1.ErrTruncated)
 
 // Read fills p with body bytes; it returns fewer only where the body ends (done)
 // or with an error.
