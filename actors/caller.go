@@ -101,6 +101,9 @@ func (s *Scheduler) leave(c *Call) error {
 	}
 	w := &c.waiter
 	switch {
+	case w.seat != nil && s.cfg.Fresh && w.pin == nil:
+		w.seat.conn.Close() // it was for this call alone
+		return &conn.Error{Op: conn.OpQueue, Err: ended(c.ctx)}
 	case w.seat != nil:
 		g := &giveBack{seat: w.seat}
 		if w.lease {

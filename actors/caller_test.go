@@ -196,3 +196,36 @@ func TestErrorOfACauseIsOneLine(t *testing.T) {
 		}
 	})
 }
+
+// A caller may leave in the very moment in which it is granted a connection: what
+// it was granted must not stay behind as if in use.
+func TestLeavingInTheMomentOfTheGrant(t *testing.T) {
+	for name, tt := range map[string]struct {
+		cfg  Config
+		open int64 // connections that stay
+	}{
+		"session":  {Config{}, 1},
+		"one-shot": {Config{Fresh: true}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(t, func(t *testing.T) {
+				m := &memory{serve: answering(greeting)}
+				s := m.start(t, tt.cfg)
+				ctx, cancel := context.WithCancel(t.Context())
+				c := s.NewCall()
+				c.ctx, c.Origin = ctx, testOrigin
+				if err := s.acquireFor(c); err != nil {
+					t.Fatal(err)
+				}
+				cancel()
+				c.slot.ch <- struct{}{} // as if it had been woken by both at once
+				wantError(t, s.leave(c), conn.OpQueue, conn.SentNothing, context.Canceled)
+				s.Free(c)
+				wantQuiet(t, s)
+				if n := m.open.Load(); n != tt.open {
+					t.Errorf("%d connections are open, want %d", n, tt.open)
+				}
+			})
+		})
+	}
+}
