@@ -375,7 +375,7 @@ func (l *location) addQuery(encoded []byte) {
 	switch i := strings.IndexByte(l.target, '?'); {
 	case i < 0:
 		sep = "?"
-	case l.target[len(l.target)-1] == '?' || l.target[len(l.target)-1] == '&':
+	case i == len(l.target)-1 || l.target[len(l.target)-1] == '&': // only the first "?" begins the query
 		sep = ""
 	}
 	l.target += sep + string(encoded)
