@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"io"
 	"os"
+	"time"
 
 	"github.com/seed53b03582/troupe/conn"
 	"github.com/seed53b03582/troupe/conn/http1"
@@ -42,6 +43,9 @@ type Request struct {
 	// Size is how many bytes File or Reader give: fewer are an error, more are
 	// left unread. -1 (Reader only) means until io.EOF, sent in chunks.
 	Size int64
+	// Quick tells that Reader gives memory of the caller's and never blocks: Do
+	// then does not return before it has read the last of it.
+	Quick bool
 
 	// Conn pins the call to one connection: it waits while that one is busy.
 	Conn *Conn
@@ -99,13 +103,15 @@ type Call struct {
 	read      read
 
 	// One step of the exchange.
-	piece []byte // to write: with send and feed
-	last  bool   // piece is the last
-	into  []byte // to read into: with read
-	n     int    // read
-	sent  conn.Sent
-	done  bool // the answer is complete
-	err   error
+	piece  []byte // to write: with send and feed
+	last   bool   // piece is the last
+	into   []byte // to read into: with read
+	n      int    // read
+	sent   conn.Sent
+	began  instant       // of the step
+	origin time.Duration // how long earlier steps had the origin at work
+	done   bool          // the answer is complete
+	err    error
 }
 
 func newCall(s *Scheduler) *Call {

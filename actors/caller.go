@@ -21,14 +21,21 @@ func (s *Scheduler) Do(ctx context.Context, c *Call, a *Answer) error {
 	if c.Reader == nil {
 		return s.onSomeConnection(c, nil)
 	}
+	if s.closing.Load() {
+		return &conn.Error{Op: conn.OpQueue, Err: ErrSessionClosed}
+	}
 	body := startPump(c.Reader, c.Size)
-	defer body.stop()
+	defer body.stop(c.Quick)
 	// The first piece comes before the connection: a body that fails at once, or
 	// blocks, holds nobody up.
-	if err := body.next(ctx, s.ctx); err != nil {
+	switch err := body.next(ctx, s.ctx); {
+	case err == nil:
+		return s.onSomeConnection(c, body)
+	case err == ErrSessionClosed, ended(ctx) != nil:
+		return &conn.Error{Op: conn.OpQueue, Err: err}
+	default:
 		return &conn.Error{Op: conn.OpWrite, Err: err}
 	}
-	return s.onSomeConnection(c, body)
 }
 
 // onSomeConnection acquires a connection and runs the exchange on it. One that
@@ -54,13 +61,16 @@ func (s *Scheduler) onSomeConnection(c *Call, body *pump) error {
 }
 
 func (c *Call) deadConnection() error {
+	if err := ended(c.ctx); err != nil {
+		return err
+	}
 	if c.sched.closing.Load() {
 		return ErrSessionClosed
 	}
 	if c.Conn != nil {
 		return conn.ErrClosed
 	}
-	return conn.ErrServerClosed
+	return conn.ErrStale
 }
 
 // acquireFor gets c a connection, in c.conn, or tells why there is none.
@@ -190,10 +200,18 @@ func (s *Scheduler) Read(c *Call, p []byte) (n int, done bool, err error) {
 	return c.n, c.done, err
 }
 
-// Abandon ends a streamed call before its body has been read. After done or an
-// error it does nothing.
+// Abandon ends a streamed call whose answer its caller does not want. After done
+// or an error it does nothing, but that a one-shot call's connection, which would
+// be nobody's, is closed in any case.
 func (s *Scheduler) Abandon(c *Call) {
-	if c.done || c.conn == nil || c.err != nil {
+	switch {
+	case c.conn == nil:
+		return
+	case s.cfg.Fresh && c.Conn == nil:
+		c.done = true
+		c.conn.Close()
+		return
+	case c.done || c.err != nil:
 		return
 	}
 	c.done = true
@@ -208,11 +226,17 @@ func (s *Scheduler) Lease(ctx context.Context, o Origin) (*Conn, *Owner, error) 
 	}
 	c := s.NewCall()
 	defer s.Free(c)
-	c.ctx, c.Origin, c.Owner, c.lease = ctx, o, &Owner{}, true
-	if err := s.acquireFor(c); err != nil {
-		return nil, nil, err
+	c.ctx, c.Origin, c.lease = ctx, o, true
+	for {
+		c.Owner = &Owner{}
+		if err := s.acquireFor(c); err != nil {
+			return nil, nil, err
+		}
+		if !c.waiter.rested || !c.conn.spoiled() {
+			return c.conn, c.Owner, nil
+		}
+		c.conn.Close() // it died idle
 	}
-	return c.conn, c.Owner, nil
 }
 
 // Return puts a leased connection back into the pool, once the call under way on

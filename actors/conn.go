@@ -71,6 +71,12 @@ func (c *Conn) suspect() bool {
 	return s != nil && s.Suspect()
 }
 
+// spoiled tells whether its idle socket is seen to be unfit for use.
+func (c *Conn) spoiled() bool {
+	s := c.socket.Load()
+	return s == nil || s.Spoiled()
+}
+
 // publish shows what the connection is doing, and since when.
 func (c *Conn) publish(a activity, now instant) {
 	c.activity.Store(uint32(a))

@@ -109,6 +109,7 @@ func (c *connection) roundTrip(ctx actor.Context, call *Call) {
 	if !c.ready(ctx, call) {
 		return
 	}
+	call.began, call.origin = call.waiter.granted, 0
 	unwatch := c.watch(call.ctx)
 	err := c.write(call)
 	if err == nil {
@@ -122,6 +123,7 @@ func (c *connection) send(ctx actor.Context, call *Call) {
 	if !c.ready(ctx, call) {
 		return
 	}
+	call.began, call.origin = call.waiter.granted, 0
 	unwatch := c.watch(call.ctx)
 	c.closeAfter = call.Close
 	sent, err := c.io.Write(call.Head, call.piece, call.last)
@@ -130,6 +132,9 @@ func (c *connection) send(ctx actor.Context, call *Call) {
 
 // feed writes the next piece.
 func (c *connection) feed(ctx actor.Context, call *Call) {
+	if !c.resume(ctx, call, conn.OpWrite) {
+		return
+	}
 	unwatch := c.watch(call.ctx)
 	sent, err := c.io.More(call.piece, call.last)
 	c.wrote(ctx, call, sent, err, unwatch())
@@ -141,6 +146,7 @@ func (c *connection) wrote(ctx actor.Context, call *Call, sent conn.Sent, err er
 	call.err = c.failure(conn.OpWrite, sent, err)
 	if err == nil && undisturbed {
 		c.state = connWriting
+		call.origin += c.sched.now().since(call.began)
 	} else {
 		if err == nil { // the context ended just now: the next step would find a closed socket
 			call.err = c.failure(conn.OpWrite, sent, ended(call.ctx))
@@ -152,6 +158,9 @@ func (c *connection) wrote(ctx actor.Context, call *Call, sent conn.Sent, err er
 
 // receive reads the answer to what send and feed have written.
 func (c *connection) receive(ctx actor.Context, call *Call) {
+	if !c.resume(ctx, call, conn.OpRead) {
+		return
+	}
 	unwatch := c.watch(call.ctx)
 	err := c.answer(call)
 	c.settle(ctx, call, err, unwatch())
@@ -159,6 +168,9 @@ func (c *connection) receive(ctx actor.Context, call *Call) {
 
 // read fills the caller's memory with the next piece of a streamed body.
 func (c *connection) read(ctx actor.Context, call *Call) {
+	if !c.resume(ctx, call, conn.OpRead) {
+		return
+	}
 	unwatch := c.watch(call.ctx)
 	n, done, err := c.io.Read(call.into)
 	call.n, call.done = n, done
@@ -171,16 +183,44 @@ func (c *connection) ready(ctx actor.Context, call *Call) bool {
 	now := call.waiter.granted // a moment ago
 	if !c.asks(call) && !c.io.Alive(now.since(c.used)) {
 		call.err = errStale
-		c.end(ctx, outcomeNeutral, nil)
+		c.end(ctx, c.staleVerdict(call), nil)
 	} else if err := ended(call.ctx); err != nil {
 		call.err = c.failure(conn.OpWrite, conn.SentNothing, err)
-		c.free(outcomeNeutral, 0)
+		if c.sched.cfg.Fresh && call.Conn == nil {
+			c.end(ctx, outcomeNeutral, nil) // it was for this call alone
+		} else {
+			c.free(outcomeNeutral, 0)
+		}
 	} else {
 		c.publish(actWriting, now)
 		return true
 	}
 	call.slot.complete()
 	return false
+}
+
+// resume begins a later step of an exchange. Between the steps the call was in
+// its caller's own code: a context that ended there is nothing of the origin's.
+func (c *connection) resume(ctx actor.Context, call *Call, op conn.Op) bool {
+	call.began = c.sched.now()
+	err := ended(call.ctx)
+	if err == nil {
+		return true
+	}
+	call.err = c.failure(op, call.sent, err)
+	c.end(ctx, outcomeNeutral, nil)
+	call.slot.complete()
+	return false
+}
+
+// staleVerdict tells what a connection that was found unfit says about its
+// origin: nothing where it had been idle, as servers close such ones. A new one
+// that is closed, or talked on, before it was asked anything is a failure.
+func (c *connection) staleVerdict(call *Call) outcome {
+	if call.waiter.rested || c.answered.Load() > 0 || c.interrupted() || ended(call.ctx) != nil {
+		return outcomeNeutral
+	}
+	return outcomeFailed
 }
 
 // asks tells whether the call takes the short way: one that looks at the socket
@@ -213,7 +253,9 @@ func (c *connection) write(call *Call) error {
 		call.sent, err = c.io.SendFile(call.File, call.Size)
 	}
 	if err == conn.ErrStale || err != nil && call.sent == conn.SentNothing && c.answered.Load() > 0 && !c.interrupted() {
-		return errStale // it died idle: another connection can take the request
+		if err = ended(call.ctx); err == nil {
+			return errStale // it died idle: another connection can take the request
+		}
 	}
 	return c.failure(conn.OpWrite, call.sent, err)
 }
@@ -243,11 +285,12 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 	call.err = err
 	switch {
 	case err == errStale:
-		c.end(ctx, outcomeNeutral, nil)
+		c.end(ctx, c.staleVerdict(call), nil)
 	case err != nil:
 		c.end(ctx, c.verdictOn(call, err), nil)
 	case !c.io.Finished():
 		c.state = connReading
+		call.origin += c.sched.now().since(call.began)
 		if !undisturbed {
 			c.end(ctx, outcomeNeutral, nil) // the next read is told why
 		}
@@ -286,6 +329,10 @@ func (c *connection) abandon(ctx actor.Context, drain bool) {
 		c.io.Drain(drainBytes, drainTime) && c.io.Reusable() {
 		c.answered.Add(1)
 		c.free(c.verdict, 0)
+		return
+	}
+	if c.state == connReading {
+		c.end(ctx, c.verdict, nil) // the origin has answered
 		return
 	}
 	c.end(ctx, outcomeNeutral, nil)
@@ -348,12 +395,13 @@ func (c *connection) failure(op conn.Op, sent conn.Sent, err error) error {
 	return &conn.Error{Op: op, Sent: sent, RemoteAddr: c.io.RemoteAddr(), Err: err}
 }
 
-// verdictOn is verdictOf, but for a deadline of the caller's that our own queue
-// used up: it counts against the origin only where that had the larger share.
+// verdictOn is verdictOf, but for a deadline of the caller's: it counts against
+// the origin only where that had the larger share of the call's time, and not our
+// own queue or the caller's readers and callbacks.
 func (c *connection) verdictOn(call *Call, err error) outcome {
-	w := &call.waiter
-	waited, had := w.granted.since(w.since), c.sched.now().since(w.granted)
-	if errors.Is(err, context.DeadlineExceeded) && had < waited {
+	now := c.sched.now()
+	had := call.origin + now.since(call.began)
+	if errors.Is(err, context.DeadlineExceeded) && had < now.since(call.waiter.since)-had {
 		return outcomeNeutral
 	}
 	return verdictOf(err)

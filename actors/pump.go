@@ -27,6 +27,7 @@ type pump struct {
 	full  chan filled   // from the goroutine, in order
 	empty chan []byte   // buffers to fill
 	quit  chan struct{} // closed by stop
+	done  chan struct{} // closed when the goroutine reads no more
 
 	buf []byte // the buffer that piece is part of
 
@@ -45,15 +46,21 @@ type filled struct {
 // startPump begins to read size bytes of r, or, where size is -1, all of it, in
 // chunks.
 func startPump(r io.Reader, size int64) *pump {
-	p := &pump{full: make(chan filled, 1), empty: make(chan []byte, 2), quit: make(chan struct{})}
+	p := &pump{full: make(chan filled, 1), empty: make(chan []byte, 2), quit: make(chan struct{}), done: make(chan struct{})}
 	p.empty <- make([]byte, chunkRoom+pumpSize+len(http1.ChunkEnd)+len(http1.LastChunk))
 	p.empty <- nil // the second buffer is made when there is a second piece
 	go p.run(r, size)
 	return p
 }
 
-// stop lets the goroutine end, now or when its Read returns.
-func (p *pump) stop() { close(p.quit) }
+// stop lets the goroutine end, now or when its Read returns; with wait it waits
+// for that.
+func (p *pump) stop(wait bool) {
+	close(p.quit)
+	if wait {
+		<-p.done
+	}
+}
 
 // next makes the next piece the current one. The memory of the one before goes
 // back to be filled.
@@ -74,6 +81,7 @@ func (p *pump) next(ctx, session context.Context) error {
 }
 
 func (p *pump) run(r io.Reader, size int64) {
+	defer close(p.done)
 	left := size
 	reading := false
 	defer func() {

@@ -26,9 +26,6 @@ import (
 
 func (p *pool) dial(now instant, o *origin) {
 	s := &seat{origin: o, born: now, state: seatDialing}
-	if age := p.cfg.MaxConnAge; age > 0 {
-		s.ends = now.add(age - age/10 + time.Duration(p.random()*float64(age/5)))
-	}
 	o.conns++
 	o.dialed++
 	o.dialing.pushBack(&s.turn, s)
@@ -49,6 +46,9 @@ func (p *pool) connUp(now instant, s *seat) {
 	s.turn.remove()
 	s.origin.backoff.succeeded()
 	s.idleSince = now
+	if age := p.cfg.MaxConnAge; age > 0 {
+		s.ends = now.add(age - age/10 + time.Duration(p.random()*float64(age/5)))
+	}
 	if w := s.serves; w != nil {
 		s.serves, w.dial = nil, nil
 		p.grant(now, s, w)

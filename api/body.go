@@ -49,6 +49,7 @@ type payload struct {
 	bytes       []byte
 	file        *os.File
 	reader      io.Reader
+	quick       bool      // reader is memory and never blocks
 	size        int64     // of file or reader; -1 means until io.EOF
 	claimed     *DiskFile // whose file it is, to be given back after the call
 }
@@ -136,6 +137,7 @@ func (r *request) loadReader() error {
 func (r *request) loadMemory(src io.ReaderAt, at int64, n int) error {
 	if n > smallBody {
 		r.setReader(io.NewSectionReader(src, at, int64(n)), int64(n))
+		r.quick = true
 		return nil
 	}
 	if cap(r.buf) < n {

@@ -32,7 +32,7 @@ func (r *request) prepare(call *actors.Call, url string, opts []Option, oneShot 
 		r.to.addQuery(r.buf)
 	}
 	if err = r.loadBody(); err != nil {
-		return err
+		return r.located(err)
 	}
 	if call.Head, err = r.appendHead(call.Head[:0], oneShot); err != nil {
 		return err
@@ -40,8 +40,18 @@ func (r *request) prepare(call *actors.Call, url string, opts []Option, oneShot 
 	call.Origin = r.origin()
 	call.Method = r.method
 	call.Bytes, call.File, call.Reader, call.Size = r.bytes, r.file, r.reader, r.size
+	call.Quick = r.quick
 	call.Stream, call.Close = r.has(optStream), r.closes
 	return r.pin(call)
+}
+
+// located gives an error over a file the URL it was to go to.
+func (r *request) located(err error) error {
+	var e *IOError
+	if errors.As(err, &e) && e.URL == "" {
+		e.URL = r.to.String()
+	}
+	return err
 }
 
 // origin is what the scheduler groups connections by. http has no TLS settings:

@@ -262,3 +262,13 @@ func FuzzHead(f *testing.F) {
 		}
 	})
 }
+
+func TestHostOptionSendsNoZoneAndNoEmptyPort(t *testing.T) {
+	if _, err := encode("GET", "http://h/", false, Host("[fe80::1%25eth0]")); err == nil {
+		t.Error("a zone was accepted")
+	}
+	call, err := encode("GET", "http://h/", false, Host("a:"))
+	if err != nil || !bytes.Contains(call.Head, []byte("\r\nHost: a\r\n")) {
+		t.Errorf("%q, %v", call.Head, err)
+	}
+}

@@ -360,3 +360,20 @@ func TestUploadCancelled(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestUploadOfAClosedFileNamesTheURL(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(name, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := OpenFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	_, err = encode("POST", "http://h/up", false, upload{f})
+	var e *IOError
+	if !errors.As(err, &e) || e.URL != "http://h/up" || e.Sent != SentNothing {
+		t.Errorf("got %#v", err)
+	}
+}

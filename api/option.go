@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -215,9 +216,11 @@ type hostOption string
 
 func (o hostOption) apply(r *request) {
 	r.given |= optHost
-	r.host = string(o)
+	r.host = strings.TrimSuffix(string(o), ":")
 	if _, _, fault := splitHost(r.host); fault != nil {
 		r.refuse("Host", fault.reason+fault.quoted(), fault.fix)
+	} else if strings.Contains(r.host, "%") {
+		r.refuse("Host", "has a zone, which means nothing to the server (RFC 6874 §1)", "give the address without what begins with %")
 	}
 }
 

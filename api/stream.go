@@ -43,25 +43,24 @@ func (o stream) apply(r *request) {
 // ends it before the body's end, a panic and runtime.Goexit included, gives the
 // connection up. a.Buf holds the latest chunk behind the head.
 func (o *stream) run(sched *actors.Scheduler, call *actors.Call, a *actors.Answer, to *location) error {
-	midway := true
+	whole := false
 	defer func() {
-		if midway {
+		if !whole {
 			sched.Abandon(call)
 		}
 	}()
 	for last := 0; ; {
 		chunk, done, err := o.next(sched, call, a)
-		if done || err != nil {
-			midway = false // the scheduler knows
-		}
 		if err != nil {
 			return explain(err, to)
 		}
 		if len(chunk) == 0 { // the body ended with the chunk before, which is still there
 			a.Buf = a.Buf[:a.BodyAt+last]
+			whole = true
 			return nil
 		}
 		if err := o.fn(chunk); err != nil || done {
+			whole = err == nil
 			return err
 		}
 		last = len(chunk)

@@ -217,3 +217,11 @@ func (c *Conn) Alive(idle time.Duration) bool {
 // goroutine may ask; the answer means something only if the connection was idle
 // before and after.
 func (c *Conn) Suspect() bool { return c.sock.see() != sightQuiet }
+
+// Spoiled tells whether a look without waiting finds that an idle connection is
+// closed or has bytes that nobody asked for. Any goroutine may ask, as with
+// Suspect. Over TLS the bytes may have been no more than session tickets.
+func (c *Conn) Spoiled() bool {
+	what := c.sock.see()
+	return what == sightBytes || what == sightClosed
+}

@@ -77,9 +77,9 @@ var (
 	// ErrClosed tells that the connection was closed on this side.
 	ErrClosed = errors.New("troupe: the connection is closed")
 
-	// ErrStale tells that an idle connection was found unfit for another request
-	// before anything was sent on it.
-	ErrStale = errors.New("troupe: the idle connection is not fit for use any more")
+	// ErrStale tells that a connection was found unfit for a request before
+	// anything of it was sent.
+	ErrStale = errors.New("troupe: the server closed the connection, or sent what nobody asked for, before the request was sent")
 
 	// ErrServerClosed tells that the server ended the connection where an
 	// answer was due.
