@@ -91,11 +91,14 @@ func (c *connection) open(ctx context.Context, address string, m *dialed) {
 // dialed takes over the socket, or ends with the dial's error.
 func (c *connection) dialed(ctx actor.Context, m *dialed) {
 	if m.err != nil {
-		out := outcomeFailed
-		if conn.Local(m.err) || c.sched.ctx.Err() != nil {
+		out, err := outcomeFailed, m.err
+		switch {
+		case c.sched.ctx.Err() != nil: // the driver knows no more than that its context ended
+			out, err = outcomeNeutral, &conn.Error{Op: conn.OpDial, Err: ErrSessionClosed}
+		case conn.Local(err):
 			out = outcomeNeutral
 		}
-		c.end(ctx, out, m.err)
+		c.end(ctx, out, err)
 		return
 	}
 	c.io = m.io

@@ -286,3 +286,15 @@ func TestLeaseIsNeverOfADeadConnection(t *testing.T) {
 	wantBody(t, body, err)
 	(<-ends)()
 }
+
+// The end of the session reaches a dial before the dispatcher has heard of it: the
+// call that waits is told what has happened, not what the driver made of it.
+func TestDialThatTheSessionCutsOff(t *testing.T) {
+	in(t, func(t *testing.T) {
+		m := &memory{serve: answering(greeting), dial: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
+		s := m.start(t, Config{})
+		time.AfterFunc(time.Second, s.cutOff)
+		_, err := get(t.Context(), s)
+		wantError(t, err, conn.OpDial, conn.SentNothing, ErrSessionClosed)
+	})
+}
