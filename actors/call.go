@@ -145,7 +145,7 @@ func (c *Call) undelivered(reason error, begin bool) {
 	c.slot.complete()
 }
 
-// whyGone is why the connection of an exchange under way is not there any more.
+// whyGone is why a call that waited, or had a connection, has none any more.
 func (c *Call) whyGone() error {
 	if err := ended(c.ctx); err != nil {
 		return err

@@ -97,8 +97,8 @@ func (s *Scheduler) acquireFor(c *Call) error {
 	return nil
 }
 
-// leave takes c out of the queue because its context has ended, or gives back
-// what was granted in the same moment.
+// leave takes c out of the queue because its context or the session has ended, or
+// gives back what was granted in the same moment.
 func (s *Scheduler) leave(c *Call) error {
 	m := &leave{call: c, done: make(chan struct{})}
 	s.mail.PostUserMessage(m)
@@ -113,18 +113,18 @@ func (s *Scheduler) leave(c *Call) error {
 	switch {
 	case w.seat != nil && s.cfg.Fresh && w.pin == nil:
 		w.seat.conn.Close() // it was for this call alone
-		return &conn.Error{Op: conn.OpQueue, Err: ended(c.ctx)}
+		return &conn.Error{Op: conn.OpQueue, Err: c.whyGone()}
 	case w.seat != nil:
 		g := &giveBack{seat: w.seat}
 		if w.lease {
 			g.owner = w.owner
 		}
 		s.mail.PostUserMessage(g)
-		return &conn.Error{Op: conn.OpQueue, Err: ended(c.ctx)}
+		return &conn.Error{Op: conn.OpQueue, Err: c.whyGone()}
 	case w.err != errLeft:
 		return c.acquireError(w.err)
 	}
-	return &conn.Error{Op: w.op(), Err: ended(c.ctx)}
+	return &conn.Error{Op: w.op(), Err: c.whyGone()}
 }
 
 // op is the phase a waiter was in when it left.

@@ -229,3 +229,21 @@ func TestLeavingInTheMomentOfTheGrant(t *testing.T) {
 		})
 	}
 }
+
+// The session may end in the moment of the grant too, while the caller sleeps.
+func TestSessionThatEndsInTheMomentOfTheGrant(t *testing.T) {
+	for range 20 { // leave sees the end of the session in two ways, at random
+		in(t, func(t *testing.T) {
+			m := &memory{serve: answering(greeting)}
+			s := m.start(t, Config{})
+			c := s.NewCall()
+			c.ctx, c.Origin = t.Context(), testOrigin
+			if err := s.acquireFor(c); err != nil {
+				t.Fatal(err)
+			}
+			s.Close()
+			c.slot.ch <- struct{}{} // as if it had been woken by both at once
+			wantError(t, s.leave(c), conn.OpQueue, conn.SentNothing, ErrSessionClosed)
+		})
+	}
+}

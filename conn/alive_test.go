@@ -184,7 +184,7 @@ func TestLeftoverInARecord(t *testing.T) {
 			}
 			p.work.Wait()
 			if !c.Reusable() {
-				t.Skip("the body was not read in bulk")
+				return // the junk came along into the buffer and was seen at once
 			}
 			c.Park()
 			wantDead(t, c)

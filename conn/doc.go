@@ -10,6 +10,6 @@
 // no goroutines of its own.
 //
 // Concurrency: a Conn belongs to one goroutine at a time, the one that runs its
-// connection actor. Only Interrupt, Suspect and RemoteAddr may be called from
-// anywhere at any time.
+// connection actor. Only Interrupt, Suspect, Spoiled and RemoteAddr may be
+// called from anywhere at any time.
 package conn
