@@ -70,7 +70,7 @@ func TestReadAllocatesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			for done := false; !done; {
-				if _, done, err = c.Read(p); err != nil {
+				if _, done, err = c.Read(p, true); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -10,5 +10,3 @@ func (c *Conn) CanAsk() bool { return false }
 
 // Ask is not for this system.
 func (c *Conn) Ask([]byte) (Sent, error) { return SentNothing, ErrStale }
-
-func (c *Conn) askError() error { return nil }

@@ -27,11 +27,10 @@ type ask struct {
 	stale bool
 	n     int   // written
 	werr  error // of the write
-	rerr  error // of the read, for the next fill
 }
 
 // CanAsk tells whether Ask works on this connection.
-func (c *Conn) CanAsk() bool { return c.direct && !c.secure() }
+func (c *Conn) CanAsk() bool { return c.direct && !c.secure() && c.tap == nil }
 
 // Ask sends a whole request at hand and waits until its answer begins, which the
 // next ReadHead takes up. A connection that turned out not to be Alive gives
@@ -40,13 +39,13 @@ func (c *Conn) Ask(head []byte) (Sent, error) {
 	if c.dead || c.sock.cause.Load() != nil {
 		return SentNothing, ErrStale
 	}
-	c.begun, c.sentAll, c.keep, c.finished = true, false, false, false
+	c.start()
 	c.borrow()
 	a := &c.ask
 	if a.step == nil {
 		a.step = c.askStep
 	}
-	a.out, a.asked, a.stale, a.n, a.werr, a.rerr = head, false, false, 0, nil, nil
+	a.out, a.asked, a.stale, a.n, a.werr = head, false, false, 0, nil
 	err := c.sock.raw.Read(a.step)
 	a.out = nil
 	switch {
@@ -57,11 +56,13 @@ func (c *Conn) Ask(head []byte) (Sent, error) {
 		err = &net.OpError{Op: "write", Net: "tcp", Addr: c.remote, Err: os.NewSyscallError("write", a.werr)}
 	case !a.asked: // the socket was closed from outside
 	case a.n < len(head):
-		var k int
-		k, err = c.nc.Write(head[a.n:])
-		a.n += k
+		c.watchOut()
+		var k int64
+		k, err = c.put(nil, head[a.n:])
+		a.n += int(k)
 	default:
-		err = nil // what went wrong afterwards, the next read tells
+		c.sentAll = true
+		return SentAll, nil // what went wrong afterwards, the next read tells
 	}
 	return c.sent(int64(a.n), int64(len(head)), true, err)
 }
@@ -80,7 +81,11 @@ func (c *Conn) askStep(fd uintptr) (over bool) {
 		return true // net.Conn's Write goes on from here
 	}
 	a.n, a.werr = max(n, 0), err
-	return err != nil || a.n < len(a.out)
+	if err != nil || a.n < len(a.out) {
+		return true
+	}
+	c.stamp()
+	return false
 }
 
 func (c *Conn) askRead(fd int) (over bool) {
@@ -91,19 +96,15 @@ func (c *Conn) askRead(fd int) (over bool) {
 		case err == syscall.EAGAIN:
 			return false
 		case err != nil:
-			c.ask.rerr = &net.OpError{Op: "read", Net: "tcp", Addr: c.remote, Err: os.NewSyscallError("read", err)}
+			c.pending = &net.OpError{Op: "read", Net: "tcp", Addr: c.remote, Err: os.NewSyscallError("read", err)}
 			return true
 		default:
+			if n > 0 {
+				c.hearing()
+			}
 			c.w = n // none: the peer has closed, and the next read says so again
 			c.unseen = n == len(c.buf)
 			return true
 		}
 	}
-}
-
-// askError gives the error of an ask's read, once.
-func (c *Conn) askError() error {
-	err := c.ask.rerr
-	c.ask.rerr = nil
-	return err
 }

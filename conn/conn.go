@@ -2,7 +2,9 @@ package conn
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"time"
@@ -28,6 +30,18 @@ type Conn struct {
 	finished bool // the whole answer came in
 	unseen   bool // the last read left no room: more may wait behind it
 	dead     bool // a look said so, and may have taken what it saw
+	torn     bool // a write failed: whether the peer closed in good order can't be known
+
+	heard     bool  // a byte came in since the request began
+	continued bool  // a 100 did, while it went out
+	interim   uint8 // how many 1xx answers did
+	pending   error // of a read beside the writing, for the next one
+	watch     watch
+
+	clock   func() int64 // or nil
+	wroteAt int64
+	firstAt int64
+	tap     Tap // or nil
 
 	direct bool // a socket of package net, whose descriptor may be used behind its back
 	ask    ask
@@ -62,24 +76,76 @@ func (c *Conn) Close() {
 		t.Close()
 	}
 	c.sock.Close()
+	c.unwatch()
 	c.giveBack()
 }
 
-// Write sends a request's head and the body behind it, in one system call where
-// the socket can. whole tells that nothing more of the request follows.
-func (c *Conn) Write(head, body []byte, whole bool) (Sent, error) {
+// start forgets the request before.
+func (c *Conn) start() {
+	c.unwatch()
 	c.begun, c.sentAll, c.keep, c.finished = true, false, false, false
-	var n int64
-	var err error
-	if len(body) == 0 {
-		var k int
-		k, err = c.nc.Write(head)
-		n = int64(k)
-	} else {
-		parts := net.Buffers{head, body}
-		n, err = parts.WriteTo(c.gatherer())
+	c.heard, c.continued, c.interim, c.pending = false, false, 0, nil
+	c.wroteAt, c.firstAt = 0, 0
+	c.watch.found = unheard
+	select {
+	case <-c.watch.told: // not taken
+	default:
 	}
+}
+
+// Write sends a request's head and the body behind it, in one system call where
+// the socket can. whole tells that nothing more of the request follows. It ends
+// with ErrAnswered where the server answers before that, as More, SendFile and Ask
+// do.
+func (c *Conn) Write(head, body []byte, whole bool) (Sent, error) {
+	c.start()
+	if len(body) > 0 || len(head) > takenAtOnce {
+		c.watchOut()
+	}
+	n, err := c.put(head, body)
 	return c.sent(n, int64(len(head)+len(body)), whole, err)
+}
+
+// put writes head and body. Only plain sockets tell how much of a write went out
+// that was ended on the way.
+func (c *Conn) put(head, body []byte) (n int64, err error) {
+	resumes := c.direct && !c.secure()
+	for len(head)+len(body) > 0 {
+		long, err := c.pace(resumes)
+		if err != nil {
+			return n, err
+		}
+		piece := body
+		if !long {
+			piece = body[:min(len(body), stride)]
+		}
+		k, err := c.gather(head, piece)
+		n += k
+		if err != nil && !(long && c.woken(err)) {
+			return n, err
+		}
+		ofHead := min(int(k), len(head))
+		head, body = head[ofHead:], body[int(k)-ofHead:]
+	}
+	return n, nil
+}
+
+// gather writes both in one system call where the socket can.
+func (c *Conn) gather(head, piece []byte) (n int64, err error) {
+	if len(head) > 0 && len(piece) > 0 && c.tap == nil {
+		parts := net.Buffers{head, piece}
+		return parts.WriteTo(c.gatherer())
+	}
+	for _, p := range [...][]byte{head, piece} {
+		if len(p) > 0 { // TLS would send an empty record
+			k, err := c.write(p)
+			n += int64(k)
+			if err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
 }
 
 // gatherer is where several pieces are written to. Only the sockets of package
@@ -98,50 +164,94 @@ func (c *Conn) gatherer() net.Conn {
 // More sends a further piece of the body. whole tells that it is the last, which
 // may be empty.
 func (c *Conn) More(p []byte, whole bool) (Sent, error) {
-	if len(p) > 0 { // TLS would send an empty record
-		if _, err := c.nc.Write(p); err != nil {
-			return SentPart, c.sock.why(err)
+	if len(p) > 0 {
+		c.watchOut()
+		if _, err := c.put(nil, p); err != nil {
+			return SentPart, c.cutShort(err)
 		}
 	}
-	c.sentAll = whole
+	if whole {
+		c.wholeOut()
+	}
 	return c.evidence(), nil
 }
 
 // SendFile sends size bytes of f from its offset, as the last of the body. Over
 // a plain TCP socket the kernel does it.
 func (c *Conn) SendFile(f *os.File, size int64) (Sent, error) {
-	src := &io.LimitedReader{R: f, N: size}
+	c.watchOut()
+	rf, ok := c.sock.Conn.(io.ReaderFrom)
+	if !ok || c.secure() || c.tap != nil {
+		lent := c.buffers.get()
+		defer c.buffers.put(lent)
+		rf = copier{c, *lent}
+	}
 	var n int64
 	var err error
-	if rf, ok := c.sock.Conn.(io.ReaderFrom); ok && !c.secure() {
-		n, err = rf.ReadFrom(src)
-	} else {
-		lent := c.buffers.get()
-		n, err = io.CopyBuffer(struct{ io.Writer }{c.nc}, struct{ io.Reader }{src}, *lent)
-		c.buffers.put(lent)
+	for err == nil && n < size {
+		if _, err = c.pace(false); err != nil {
+			break
+		}
+		piece, k := min(size-n, stride), int64(0)
+		k, err = rf.ReadFrom(&io.LimitedReader{R: f, N: piece})
+		n += k
+		if err == nil && k < piece {
+			err = &ShortFileError{Want: size, Got: n}
+		}
 	}
-	if err == nil && n < size {
-		err = &ShortFileError{Want: size, Got: n}
-	}
-	if err != nil {
+	var short *ShortFileError
+	var file *fs.PathError
+	switch {
+	case err == nil:
+		c.wholeOut()
+		return SentAll, nil
+	case errors.As(err, &short), errors.As(err, &file): // nothing of the server's
+		c.unwatch()
 		return SentPart, c.sock.why(err)
 	}
-	c.sentAll = true
-	return SentAll, nil
+	return SentPart, c.cutShort(err)
+}
+
+// copier is how a file goes out that the kernel can't send.
+type copier struct {
+	c   *Conn
+	buf []byte
+}
+
+func (w copier) ReadFrom(r io.Reader) (int64, error) {
+	return io.CopyBuffer(writerFunc(w.c.write), struct{ io.Reader }{r}, w.buf)
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// write is the only way, but for those past the tap, in which bytes go out.
+func (c *Conn) write(p []byte) (int, error) {
+	n, err := c.nc.Write(p)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	if c.tap != nil && n > 0 {
+		c.tap(true, p[:n])
+	}
+	return n, err
 }
 
 // sent turns the outcome of writing n of total bytes into evidence.
 func (c *Conn) sent(n, total int64, whole bool, err error) (Sent, error) {
 	switch {
 	case err == nil:
-		c.sentAll = whole
+		if whole {
+			c.wholeOut()
+		}
 		return c.evidence(), nil
 	case n == 0:
-		return SentNothing, c.sock.why(err)
+		return SentNothing, c.refused(err)
 	case n < total || !whole:
-		return SentPart, c.sock.why(err)
+		return SentPart, c.cutShort(err)
 	}
-	return SentAll, c.sock.why(err)
+	return SentAll, c.cutShort(err)
 }
 
 func (c *Conn) evidence() Sent {
@@ -169,6 +279,7 @@ func (c *Conn) Finished() bool { return c.finished }
 
 // Park gives the read buffer back while nothing is due.
 func (c *Conn) Park() {
+	c.unwatch()
 	if c.r < c.w {
 		c.keep = false // what is left over goes, that it was there stays
 	}
@@ -212,6 +323,10 @@ func (c *Conn) Alive(idle time.Duration) bool {
 	c.dead = !c.sock.quiet(c.nc)
 	return !c.dead
 }
+
+// Complaint is the TLS alert that a look found, by which the server said why it ends
+// the connection; nil where it did not.
+func (c *Conn) Complaint() error { return c.sock.alert }
 
 // Suspect tells whether an idle connection is worth a call to Alive. Any
 // goroutine may ask; the answer means something only if the connection was idle

@@ -42,14 +42,17 @@ func TLSConfig(base *tls.Config, host string) *tls.Config {
 // tickets are for one use each; servers commonly send two a connection.
 const sessionsPerOrigin = 16
 
-// Secure runs the TLS handshake over s. A failure is an *Error of OpTLS; the
-// socket is closed then.
+// Secure runs the TLS handshake over the socket. A failure is an *Error of OpTLS,
+// with a *TLSError in it unless the context's end or an interruption brought it
+// about; the socket is closed then.
 func (c *Conn) Secure(ctx context.Context, cfg *tls.Config) error {
 	t := tls.Client(c.sock, cfg)
 	if err := t.HandshakeContext(ctx); err != nil {
 		c.sock.Close()
 		if ctx.Err() != nil {
 			err = ctx.Err() // not the socket error that its end brought about
+		} else {
+			err = tlsError(cfg.ServerName, t, err)
 		}
 		return &Error{Op: OpTLS, RemoteAddr: c.remote, Err: c.sock.why(err)}
 	}

@@ -6,8 +6,16 @@
 // socket for what must not be there. Failures say in which phase they came and
 // how much of the request was out (Error).
 //
-// It leaves out who uses a connection and when: that is package actors. It has
-// no goroutines of its own.
+// It leaves out who uses a connection and when: that is package actors.
+//
+// A server may answer before it has the whole request (RFC 9112 §9.3, §9.5), and
+// while a body is being written nobody reads. So a request whose writing takes
+// longer than a few milliseconds gets a goroutine of the Conn's that reads beside
+// the writer (early.go). It lasts until the request is out, also between two
+// pieces of a body, ends with what it was looking for, and never outlives the call
+// of ReadHead, AwaitContinue, AnswerBegun, Park or Close that comes next. A driver's
+// conn must therefore allow a Read beside a Write, as every net.Conn must; one
+// without read deadlines is not watched.
 //
 // Concurrency: a Conn belongs to one goroutine at a time, the one that runs its
 // connection actor. Only Interrupt, Suspect, Spoiled and RemoteAddr may be

@@ -51,7 +51,7 @@ func TestDrainThenExchange(t *testing.T) {
 			p.answers(ok + "Content-Length: 50000\r\n\r\n" + text(50_000))
 			c.Write([]byte(get), nil, true)
 			readHead(t, c)
-			if n, done, err := c.Read(make([]byte, 100)); n != 100 || done || err != nil {
+			if n, done, err := c.Read(make([]byte, 100), true); n != 100 || done || err != nil {
 				t.Fatal(n, done, err)
 			}
 			if !c.Drain(1<<20, time.Minute) || !c.Reusable() {

@@ -105,6 +105,11 @@ type Error struct {
 	Sent       Sent
 	RemoteAddr net.Addr // nil before there is one
 	Err        error
+
+	// The rest of the evidence, for who decides whether to send it once more.
+	Reused   bool // the connection had answered other requests before
+	Answered bool // some byte of an answer had come
+	Lost     bool // the connection broke: not time, nor the caller, nor this side's files
 }
 
 // Error says in which phase what happened.

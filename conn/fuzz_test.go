@@ -60,7 +60,7 @@ func bodyOf(t *testing.T, c *Conn, size int) (string, error) {
 	var all []byte
 	p := make([]byte, size)
 	for {
-		n, done, err := c.Read(p)
+		n, done, err := c.Read(p, true)
 		all = append(all, p[:n]...)
 		if done || err != nil {
 			return string(all), err

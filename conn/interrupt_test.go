@@ -50,11 +50,11 @@ var blocked = []struct {
 		return err
 	}},
 	{"reading a piece", begin(ok + "Content-Length: 10000\r\n\r\nhello"), func(c *Conn) error {
-		_, _, err := c.Read(make([]byte, 100))
+		_, _, err := c.Read(make([]byte, 100), true)
 		return err
 	}},
 	{"reading a large piece", begin(ok + "Content-Length: 10000\r\n\r\nhello"), func(c *Conn) error {
-		_, _, err := c.Read(make([]byte, 10000))
+		_, _, err := c.Read(make([]byte, 10000), true)
 		return err
 	}},
 	{"writing", nil, func(c *Conn) error {

@@ -118,6 +118,9 @@ func (p *peer) answers(pieces ...string) {
 
 func (p *peer) write(pieces ...string) error {
 	for _, piece := range pieces {
+		if piece == "" { // a pipe would wait for a reader
+			continue
+		}
 		if _, err := io.WriteString(p, piece); err != nil {
 			return err
 		}

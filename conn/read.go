@@ -26,12 +26,13 @@ const (
 // ReadHead reads the final answer's head, skipping interim ones. dst receives its
 // bytes, and h refers to them. timeout bounds the wait; 0 means no bound.
 func (c *Conn) ReadHead(method string, h *http1.Head, dst []byte, limits http1.Limits, timeout time.Duration) ([]byte, error) {
+	c.unwatch()
 	if timeout > 0 {
 		c.sock.SetReadDeadline(time.Now().Add(timeout))
 		defer c.sock.SetReadDeadline(time.Time{})
 	}
 	c.borrow()
-	for interim := 0; ; interim++ {
+	for ; ; c.interim++ {
 		n, err := c.parseHead(h, limits)
 		if err != nil {
 			return dst, err
@@ -46,7 +47,7 @@ func (c *Conn) ReadHead(method string, h *http1.Head, dst []byte, limits http1.L
 		if status == 101 {
 			return dst, &http1.Error{Reason: "the server switched protocols unasked", Section: "RFC 9110 §15.2.2"}
 		}
-		if interim == maxInterim {
+		if c.interim == maxInterim {
 			return dst, &http1.Error{Reason: "more than 16 interim (1xx) answers", Section: "RFC 9110 §15.2"}
 		}
 		c.r += n
@@ -92,9 +93,6 @@ func (c *Conn) parseHead(h *http1.Head, limits http1.Limits) (int, error) {
 // fill reads what the socket has into the buffer, making room first. An io.EOF is
 // returned bare; other errors carry the cause of an interruption.
 func (c *Conn) fill() error {
-	if err := c.askError(); err != nil {
-		return c.readError(err)
-	}
 	if c.r == c.w {
 		c.r, c.w = 0, 0
 	}
@@ -107,13 +105,29 @@ func (c *Conn) fill() error {
 			*c.lent = c.buf
 		}
 	}
-	n, err := c.nc.Read(c.buf[c.w:])
+	n, err := c.read(c.buf[c.w:])
 	c.w += n
 	c.unseen = c.w == len(c.buf)
 	if n > 0 {
 		return nil
 	}
 	return c.readError(err)
+}
+
+// read is the only way, but for Ask's, in which bytes of an answer come in.
+func (c *Conn) read(p []byte) (int, error) {
+	if err := c.pending; err != nil {
+		c.pending = nil
+		return 0, err
+	}
+	n, err := c.nc.Read(p)
+	if n > 0 {
+		c.hearing()
+		if c.tap != nil {
+			c.tap(false, p[:n])
+		}
+	}
+	return n, err
 }
 
 // readError makes the peer's FIN an io.EOF: crypto/tls calls one inside a record
@@ -168,7 +182,7 @@ func (c *Conn) readBulk(dst []byte, want int64) ([]byte, error) {
 
 // readPayload reads payload that no framing interrupts straight into p.
 func (c *Conn) readPayload(p []byte) (int, error) {
-	n, err := c.nc.Read(p)
+	n, err := c.read(p)
 	c.body.Took(n)
 	c.unseen = n == len(p)
 	c.finished = c.body.Done()
@@ -210,16 +224,23 @@ func (c *Conn) bodyEnd(err error) error {
 		// RFC 9112 §9.8: without a close_notify the end may be an attacker's.
 		return errIncompleteClose
 	}
+	if c.torn {
+		return errTorn
+	}
 	c.finished = true
 	return nil
 }
 
 var errIncompleteClose = fmt.Errorf("%w: TLS ended without a close_notify (RFC 9112 §9.8)", http1.ErrTruncated)
 
-// Read fills p with body bytes; it returns fewer only where the body ends (done)
-// or with an error.
-func (c *Conn) Read(p []byte) (n int, done bool, err error) {
-	for n < len(p) && !c.finished {
+// errTorn is of a body until close behind a write that failed. The kernel tells of
+// a reset once, and that was the write's error: to the reader it looks like a FIN.
+var errTorn = fmt.Errorf("%w: the server reset the connection", http1.ErrTruncated)
+
+// Read reads body bytes into p: what has come, or, with fill, as much as p holds. Done
+// tells that the body has ended.
+func (c *Conn) Read(p []byte, fill bool) (n int, done bool, err error) {
+	for n < len(p) && !c.finished && (fill || n == 0) {
 		if c.r == c.w {
 			if want := c.body.Want(); want >= bulk && len(p)-n >= bulk {
 				room := p[n:]
@@ -294,7 +315,7 @@ func (c *Conn) Drain(max int64, patience time.Duration) bool {
 	lent := c.buffers.get()
 	defer c.buffers.put(lent)
 	for !c.finished && max > 0 {
-		n, _, err := c.Read((*lent)[:min(max, bufferSize)])
+		n, _, err := c.Read((*lent)[:min(max, bufferSize)], true)
 		if err != nil {
 			return false
 		}

@@ -104,7 +104,7 @@ func readBy(t *testing.T, c *Conn, size int) string {
 	var all []byte
 	p := make([]byte, size)
 	for {
-		n, done, err := c.Read(p)
+		n, done, err := c.Read(p, true)
 		all = append(all, p[:n]...)
 		if err != nil {
 			t.Fatal(err)
@@ -183,7 +183,7 @@ func TestReadTellsTheEnd(t *testing.T) {
 			for done := false; !done; {
 				var n int
 				var err error
-				if n, done, err = c.Read(make([]byte, 5)); err != nil {
+				if n, done, err = c.Read(make([]byte, 5), true); err != nil {
 					t.Fatal(err)
 				}
 				got = append(got, fmt.Sprint(n, " ", done))
@@ -191,7 +191,7 @@ func TestReadTellsTheEnd(t *testing.T) {
 			if s := strings.Join(got, ", "); s != tc.want {
 				t.Errorf("reads %s, want %s", s, tc.want)
 			}
-			if n, done, err := c.Read(make([]byte, 5)); n != 0 || !done || err != nil {
+			if n, done, err := c.Read(make([]byte, 5), true); n != 0 || !done || err != nil {
 				t.Errorf("after the end: %d, %t, %v", n, done, err)
 			}
 		})
@@ -214,7 +214,7 @@ func TestReadGivesDataBesideAnError(t *testing.T) {
 			c.Write([]byte(get), nil, true)
 			readHead(t, c)
 			p := make([]byte, 100)
-			n, done, err := c.Read(p)
+			n, done, err := c.Read(p, true)
 			var complaint *http1.Error
 			if string(p[:n]) != tc.want || done || err == nil {
 				t.Errorf("%q, %t, %v", p[:n], done, err)
@@ -234,7 +234,7 @@ func TestReadNothing(t *testing.T) {
 	c := New(m, &Buffers{})
 	c.Write([]byte(get), nil, true)
 	readHead(t, c)
-	if n, done, err := c.Read(nil); n != 0 || !done || err != nil {
+	if n, done, err := c.Read(nil, true); n != 0 || !done || err != nil {
 		t.Errorf("%d, %t, %v", n, done, err)
 	}
 	m = newMemory(okLength)
@@ -242,7 +242,7 @@ func TestReadNothing(t *testing.T) {
 	c = New(m, &Buffers{})
 	c.Write([]byte(get), nil, true)
 	readHead(t, c)
-	if n, done, err := c.Read(nil); n != 0 || done || err != nil {
+	if n, done, err := c.Read(nil, true); n != 0 || done || err != nil {
 		t.Errorf("%d, %t, %v", n, done, err)
 	}
 }

@@ -40,6 +40,7 @@ type socket struct {
 	sawEOF bool
 
 	cause atomic.Pointer[error] // why the socket was closed from outside
+	alert error                 // the peer's TLS alert, where a look found one
 
 	// A look of the owner's: the function is made once, so that it costs no
 	// allocation, and leaves its result in found.
@@ -73,14 +74,32 @@ func (s *socket) Read(p []byte) (int, error) {
 		return 0, errWouldBlock
 	}
 	n, err := s.read(p)
-	switch {
-	case err == io.EOF && n == 0:
+	if err == io.EOF && n == 0 {
 		s.sawEOF = true
-	case s.noWait && n == 0 && IsTimeout(err):
-		return 0, errWouldBlock // not every driver's deadline error is temporary
+	} else if err != nil && n == 0 && IsTimeout(err) {
+		return 0, s.passing(err)
 	}
 	return n, err
 }
+
+// passing makes a deadline's error one after which TLS can be read on: not every
+// driver's is temporary.
+func (s *socket) passing(err error) error {
+	if s.noWait {
+		return errWouldBlock
+	}
+	if t, ok := err.(interface{ Temporary() bool }); ok && t.Temporary() { // as crypto/tls asks
+		return err
+	}
+	return timedOut{err}
+}
+
+// timedOut is a driver's deadline error.
+type timedOut struct{ error }
+
+func (timedOut) Timeout() bool   { return true }
+func (timedOut) Temporary() bool { return true }
+func (e timedOut) Unwrap() error { return e.error }
 
 // maxEmptyReads bounds Reads that give neither bytes nor an error. A conn may do
 // that now and then; crypto/tls would ask one that keeps doing it for ever.
@@ -141,6 +160,10 @@ func (s *socket) quiet(r net.Conn) bool {
 	}
 	var one [1]byte
 	n, err := r.Read(one[:])
+	var remote *net.OpError
+	if errors.As(err, &remote) && remote.Op == "remote error" { // crypto/tls keeps the type of alerts to itself
+		s.alert = err
+	}
 	var timeout net.Error
 	return n == 0 && errors.As(err, &timeout) && timeout.Timeout()
 }

@@ -244,6 +244,16 @@ func (h *Head) Get(buf []byte, name string) []byte {
 	return nil
 }
 
+// Values are the values of all fields of that name, in the order they came.
+func (h *Head) Values(buf []byte, name string) (values [][]byte) {
+	for i := range int(h.count) {
+		if key, value := h.place(i).in(buf); fold(key, name) {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
 // KeepAlive says whether version and Connection fields let the connection live on (RFC 9112 §9.3). That
 // is not all: a body of [FramingUntilClose] ends it nevertheless.
 func (h *Head) KeepAlive() bool {

@@ -1,0 +1,365 @@
+package conn
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/seed53b03582/troupe/conn/http1"
+)
+
+// ErrAnswered tells that a write was ended because the answer is there, or will
+// never be: what is left of the request is not to be sent, and ReadHead tells what
+// the server said. The connection can't be used again (RFC 9112 §9.5).
+var ErrAnswered = errors.New("troupe: the server has answered before the request was whole: stop sending and read the answer")
+
+const (
+	// watchAfter is how long an upload lasts before it is watched: one that the
+	// socket takes at once costs no goroutine, and of one that takes longer
+	// nobody notices that so much more of it went out.
+	watchAfter = 5 * time.Millisecond
+
+	// takenAtOnce is how large a head without a body may be that is not worth
+	// watching: every socket's buffer takes it, and servers read blocks of no less.
+	takenAtOnce = 4 << 10
+
+	// stride is how much of a body is written at a time where a write that was
+	// ended can't be taken up again: one stride is what counts as progress. Plain
+	// sockets begin with all of it: pieces of this size cost half as much CPU again.
+	stride = 64 << 10
+
+	// stallTime is how long a stride may take once a 2xx answer has begun. Such a
+	// server either still reads, or waits for us to read: then neither side would
+	// ever go on. An uplink that needs 5 s for a stride carries 13 KB/s, less than
+	// any in use; and servers give up on one after 10 s and more.
+	stallTime = 5 * time.Second
+
+	// lookTime bounds the look for an answer behind a write that failed. What
+	// came before a reset lies in the receive queue; else the read fails at once.
+	lookTime = 100 * time.Millisecond
+)
+
+// finding is what came in while a request was going out.
+type finding uint8
+
+// What follows for the upload:
+//
+//	unheard  no byte of a final answer               goes on
+//	begun    a 2xx, which servers may begin while    goes on as long as it makes progress
+//	         they still read
+//	final    another status, a 2xx that closes the   ends
+//	         connection, or what is no answer
+//	gone     a FIN, or an error of the socket        ends
+const (
+	unheard finding = iota
+	begun
+	final
+	gone
+)
+
+// watch looks for an answer while a request goes out. Its goroutine has the read
+// side of the Conn (the buffer, heard, continued, interim, pending) for as long as
+// it runs; the rest belongs to the Conn's owner.
+type watch struct {
+	timer  *time.Timer   // runs Conn.listen on a goroutine of its own; made once
+	ended  chan struct{} // gets one when that has ended
+	set    bool          // the timer, or the goroutine, is on its way
+	unable bool          // the conn has no read deadline: a Read could not be ended
+	told   chan struct{} // gets one when the upload is to end
+
+	// mu is held while a write deadline is set, so that it fits what is found.
+	mu    sync.Mutex
+	found finding // only grows during a request
+	long  bool    // the write under way goes on where a deadline has ended it
+}
+
+// past is a deadline that ends what is under way.
+var past = time.Unix(1, 0)
+
+// watchOut has what comes in watched, from a moment later until unwatch.
+func (c *Conn) watchOut() {
+	w := &c.watch
+	switch {
+	case w.set || w.unable || w.found != unheard:
+		return
+	case w.timer != nil:
+		w.timer.Reset(watchAfter)
+	case c.sock.SetReadDeadline(time.Time{}) != nil:
+		w.unable = true
+		return
+	default:
+		w.ended, w.told = make(chan struct{}, 1), make(chan struct{}, 1)
+		w.timer = time.AfterFunc(watchAfter, c.listen)
+	}
+	w.set = true
+}
+
+// unwatch ends the watch and waits for that: the read side is the owner's again.
+func (c *Conn) unwatch() {
+	w := &c.watch
+	if !w.set {
+		return
+	}
+	w.set = false
+	if w.timer.Stop() {
+		return
+	}
+	c.sock.SetReadDeadline(past)
+	<-w.ended
+	c.sock.SetReadDeadline(time.Time{})
+}
+
+// listen is the watch's goroutine.
+func (c *Conn) listen() {
+	defer func() { c.watch.ended <- struct{}{} }()
+	defer func() { _ = recover() }() // a driver's SetWriteDeadline must not take others along
+	var h http1.Head
+	for over := false; !over; {
+		var found finding
+		found, over = c.hearMore(&h)
+		c.watch.note(found, c.sock)
+	}
+}
+
+// note keeps what was found and has the writer mind it.
+func (w *watch) note(found finding, s *socket) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if found <= w.found {
+		return
+	}
+	w.found = found
+	if found == begun && !w.long {
+		s.SetWriteDeadline(time.Now().Add(stallTime))
+	} else {
+		s.SetWriteDeadline(past)
+	}
+	if found > begun {
+		select {
+		case w.told <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Answered gets a value when the server answers between two pieces of a body in such
+// a way that no more are to be sent: More would say so. It is good for one request.
+func (c *Conn) Answered() <-chan struct{} { return c.watch.told }
+
+// hearMore reads once where what is there tells nothing. over says that nothing
+// is left to be found. A driver's Read that panics ends the connection, as it does
+// on the owner's goroutine, and not the program.
+func (c *Conn) hearMore(h *http1.Head) (found finding, over bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.pending = fmt.Errorf("the driver's connection panicked in Read: %v", v)
+			found, over = gone, true
+		}
+	}()
+	c.borrow()
+	if found, over = c.hear(h, http1.Limits{}); over {
+		return found, true
+	}
+	switch err := c.fill(); {
+	case err == nil:
+		return c.hear(h, http1.Limits{})
+	case IsTimeout(err):
+		return unheard, true
+	default:
+		c.pending = err
+		return gone, true
+	}
+}
+
+// statusAt is where a status line has its code.
+const statusAt = len("HTTP/1.1 ")
+
+// hear classifies what is in the buffer, and takes interim answers out of it. h
+// must be the same while the same answer grows. over says that no more bytes can
+// change the finding.
+func (c *Conn) hear(h *http1.Head, limits http1.Limits) (found finding, over bool) {
+	for c.r < c.w {
+		in := c.buf[c.r:c.w]
+		if len(in) > statusAt && in[statusAt] > '2' {
+			return final, true
+		}
+		n, err := h.Parse(in, limits)
+		if err == http1.ErrNeedMore {
+			if len(in) > statusAt && in[statusAt] == '2' {
+				return begun, false
+			}
+			return unheard, false
+		}
+		switch status := h.Status(); {
+		case err != nil, status == 101:
+			return final, true
+		case status < 200:
+			if c.interim == maxInterim {
+				return final, true
+			}
+			c.interim++
+			c.continued = c.continued || status == 100
+			c.r += n
+			h.Reset()
+		case h.Minor() > 0 && !h.KeepAlive(): // HTTP/1.0 servers close in any case
+			return final, true
+		default:
+			return begun, true
+		}
+	}
+	return unheard, false
+}
+
+// pace is asked before each write of a body. resumes says that the write can go on
+// behind a deadline; long, that it may be of more than a stride.
+func (c *Conn) pace(resumes bool) (long bool, err error) {
+	w := &c.watch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.long = resumes && w.found == unheard
+	switch {
+	case w.found == begun:
+		c.sock.SetWriteDeadline(time.Now().Add(stallTime))
+	case w.found > begun:
+		return false, ErrAnswered
+	}
+	return w.long, nil
+}
+
+// woken tells whether a long write was ended only to go on in strides.
+func (c *Conn) woken(err error) bool {
+	c.watch.mu.Lock()
+	defer c.watch.mu.Unlock()
+	return c.watch.found == begun && IsTimeout(err)
+}
+
+// wholeOut is called when the last byte of a request was handed over.
+func (c *Conn) wholeOut() {
+	c.stamp()
+	c.unwatch()
+	if c.watch.found != unheard {
+		c.sock.SetWriteDeadline(time.Time{}) // the watch, or pace, has set one
+	}
+	c.sentAll = true
+}
+
+// cutShort makes the error of a write that did not end its request. Of that the
+// server has seen something, and it may have answered.
+func (c *Conn) cutShort(err error) error {
+	c.unwatch()
+	found, ended := c.watch.found, err == ErrAnswered
+	switch {
+	case c.sock.cause.Load() != nil:
+	case ended, found != unheard && IsTimeout(err): // the watch ended it
+		err = ErrAnswered
+	case found == begun, found == final, found == unheard && c.lookBehind():
+		err, c.torn = ErrAnswered, true
+	}
+	if err == ErrAnswered {
+		c.watch.found = max(found, final) // nothing more is to be sent
+	}
+	return c.sock.why(err)
+}
+
+// refused makes the error of a write of which no byte went out.
+func (c *Conn) refused(err error) error {
+	c.unwatch()
+	if err == ErrAnswered || c.watch.found != unheard && IsTimeout(err) {
+		err, c.dead = ErrStale, true // what came is no answer to this request
+	}
+	return c.sock.why(err)
+}
+
+// lookBehind tells whether an answer lies behind a write that failed: servers
+// that refuse a body answer and close, and the reset that follows leaves what came
+// before it readable.
+func (c *Conn) lookBehind() bool {
+	if c.sock.SetReadDeadline(time.Now().Add(lookTime)) != nil {
+		return false
+	}
+	defer c.sock.SetReadDeadline(time.Time{})
+	c.borrow()
+	var h http1.Head
+	for {
+		if found, _ := c.hear(&h, http1.Limits{}); found != unheard {
+			return true
+		}
+		if err := c.fill(); err != nil {
+			if !IsTimeout(err) {
+				c.pending = err
+			}
+			return false
+		}
+	}
+}
+
+// AwaitContinue waits, behind a head that expects 100-continue and of which no
+// body was sent, for the server's leave to send that (RFC 9110 §10.1.1). It is
+// given by a 100, and also when patience is over or can't be kept, as servers need
+// not know of it. Where proceed is false without an error, ReadHead tells what came
+// instead. The error is the cause of an interruption.
+func (c *Conn) AwaitContinue(patience time.Duration, limits http1.Limits) (proceed bool, err error) {
+	c.unwatch()
+	if c.sock.SetReadDeadline(time.Now().Add(patience)) == nil {
+		defer c.sock.SetReadDeadline(time.Time{})
+	} else if c.sock.cause.Load() == nil {
+		return true, nil
+	}
+	c.borrow()
+	var h http1.Head
+	for {
+		found, _ := c.hear(&h, limits)
+		switch {
+		case found != unheard || c.watch.found >= final:
+			return false, nil
+		case c.continued:
+			return true, nil
+		}
+		err := c.fill()
+		switch {
+		case err == nil:
+		case c.sock.cause.Load() != nil:
+			return false, c.sock.why(err)
+		case IsTimeout(err):
+			return true, nil
+		default:
+			c.pending = err
+			return false, nil
+		}
+	}
+}
+
+// AnswerBegun tells whether any byte has come in since the request began, of a
+// final answer, an interim one, or of what is none. The end of the connection is
+// no byte of an answer.
+func (c *Conn) AnswerBegun() bool {
+	c.unwatch()
+	return c.heard
+}
+
+// SetClock has the end of each request's writing, and the first byte that comes in,
+// noted with now, which is called twice a request. It must return at once.
+func (c *Conn) SetClock(now func() int64) { c.clock = now }
+
+// WroteAt is what the clock said right after the last byte of the request was
+// handed over; 0 where that has not happened, or without a clock.
+func (c *Conn) WroteAt() int64 { return c.wroteAt }
+
+// FirstAt is what the clock said when the first byte had come in since the request
+// began; 0 where none has.
+func (c *Conn) FirstAt() int64 { return c.firstAt }
+
+func (c *Conn) stamp() {
+	if c.clock != nil {
+		c.wroteAt = c.clock()
+	}
+}
+
+// hearing notes that bytes have come in.
+func (c *Conn) hearing() {
+	if !c.heard && c.clock != nil {
+		c.firstAt = c.clock()
+	}
+	c.heard = true
+}

@@ -1,0 +1,719 @@
+package conn
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed53b03582/troupe/conn/http1"
+)
+
+const tunnelled = "HTTP/1.1 200 Connection established\r\n\r\n"
+
+// listen runs serve for one connection, and gives the address.
+func listen(t testing.TB, serve func(nc net.Conn)) string {
+	address, _ := listening(t, serve)
+	return address
+}
+
+// listening is listen with a way to wait for serve's end, as the test does too.
+func listening(t testing.TB, serve func(nc net.Conn)) (address string, wait func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var work sync.WaitGroup
+	work.Go(func() {
+		nc, err := l.Accept()
+		if err == nil {
+			serve(nc)
+			nc.Close()
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		work.Wait()
+	})
+	return l.Addr().String(), work.Wait
+}
+
+// origin answers one request, over TLS for https.
+func origin(nc net.Conn, scheme string) {
+	if scheme == "https" {
+		nc = tls.Server(nc, serverTLS())
+	}
+	if req, err := http.ReadRequest(bufio.NewReader(nc)); err == nil {
+		io.WriteString(nc, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"+req.Method)
+	}
+}
+
+// overTLSToo is serve behind TLS where the proxy is an https one.
+func overTLSToo(scheme string, serve func(nc net.Conn)) func(nc net.Conn) {
+	if scheme != "https" {
+		return serve
+	}
+	return func(nc net.Conn) {
+		t := tls.Server(nc, serverTLS())
+		defer t.Close()
+		serve(t)
+	}
+}
+
+// connects reads a CONNECT, gives its text to seen and writes the answer.
+func connects(nc net.Conn, seen *string, answer string) {
+	var all []byte
+	one := make([]byte, 1) // what follows is not the proxy's
+	for !bytes.HasSuffix(all, []byte("\r\n\r\n")) {
+		if _, err := nc.Read(one); err != nil {
+			return
+		}
+		all = append(all, one...)
+	}
+	if seen != nil {
+		*seen = string(all)
+	}
+	io.WriteString(nc, answer)
+}
+
+// use sends one request through what was dialled, and closes it.
+func use(t *testing.T, nc net.Conn, scheme string) {
+	t.Helper()
+	c := New(nc, &Buffers{})
+	defer c.Close()
+	if scheme == "https" {
+		if err := c.Secure(t.Context(), clientTLS()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := exchange(c, "GET"); got.err != nil || got.body != "GET" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestDialThrough(t *testing.T) {
+	const request = "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\nUser-Agent: troupe\r\n"
+	for _, tc := range []struct {
+		proxy, user, scheme string
+		answer              string
+		seen                string // by an HTTP proxy
+	}{
+		{"http", "", "https", tunnelled, request + "\r\n"},
+		{"http", "u:p@", "https", tunnelled, request + "Proxy-Authorization: Basic dTpw\r\n\r\n"},
+		{"https", "u:p@", "https", tunnelled, request + "Proxy-Authorization: Basic dTpw\r\n\r\n"},
+		{"http", "", "https", "HTTP/1.0 200\r\n\r\n", request + "\r\n"},
+		{"http", "", "https", "HTTP/1.1 204 Fine\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n", request + "\r\n"},
+		{"http", "", "https", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 199 So\r\nA: b\r\n\r\n" + tunnelled, request + "\r\n"},
+		{"http", "u:p@", "http", "", ""}, // forwarded: nothing is asked for first
+		{"https", "u:p@", "http", "", ""},
+	} {
+		t.Run(tc.proxy+" "+tc.user+" "+tc.scheme+" "+tc.answer, func(t *testing.T) {
+			var seen string
+			address, wait := listening(t, overTLSToo(tc.proxy, func(nc net.Conn) {
+				if tc.answer != "" {
+					connects(nc, &seen, tc.answer)
+				}
+				origin(nc, tc.scheme)
+			}))
+			p := parseProxy(t, tc.proxy+"://"+tc.user+address)
+			nc, err := DialThrough(t.Context(), TCP(), p, tc.scheme, "example.com:443")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, raw := nc.(*net.TCPConn); raw != (tc.proxy == "http") {
+				t.Errorf("a %T", nc)
+			}
+			use(t, nc, tc.scheme)
+			wait()
+			if seen != tc.seen {
+				t.Errorf("the proxy saw %q, want %q", seen, tc.seen)
+			}
+		})
+	}
+}
+
+// An IPv6 address keeps its brackets and loses its zone.
+func TestConnectTarget(t *testing.T) {
+	for address, want := range map[string]string{
+		"[::1]:443":         "[::1]:443",
+		"[fe80::1%eth0]:80": "[fe80::1]:80",
+		"127.0.0.1:443":     "127.0.0.1:443",
+		"a_b.example:8443":  "a_b.example:8443",
+	} {
+		var seen string
+		at, wait := listening(t, func(nc net.Conn) { connects(nc, &seen, tunnelled) })
+		nc, err := DialThrough(t.Context(), TCP(), parseProxy(t, "http://"+at), "https", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc.Close()
+		wait()
+		if !strings.HasPrefix(seen, "CONNECT "+want+" HTTP/1.1\r\nHost: "+want+"\r\n") {
+			t.Errorf("%s: asked %q", address, seen)
+		}
+	}
+}
+
+// wantRefusal checks what a failed dial says, and gives the proxy's part.
+func wantRefusal(t *testing.T, nc net.Conn, err error, says ...string) *ProxyError {
+	t.Helper()
+	if nc != nil {
+		t.Error("a connection beside the error")
+	}
+	e := wantOp(t, err, OpDial)
+	var p *ProxyError
+	if !errors.As(e.Err, &p) {
+		t.Fatalf("error %v without a *ProxyError", err)
+	}
+	text := err.Error()
+	for _, s := range says {
+		if !strings.Contains(text, s) {
+			t.Errorf("%q does not say %q", text, s)
+		}
+	}
+	if strings.Contains(text, "s3cret") || strings.ContainsAny(text, "\r\n") {
+		t.Errorf("%q tells too much", text)
+	}
+	return p
+}
+
+// What is not a 2xx is an error that says what to do, and the socket is closed.
+func TestConnectRefused(t *testing.T) {
+	for name, tc := range map[string]struct {
+		user, answer string
+		status       int
+		is           error
+		says         []string
+	}{
+		"login asked for": {"", "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 4\r\n\r\nbody", 407, nil,
+			[]string{"CONNECT example.com:443", "407 Proxy Authentication Required", "Basic authentication", "put user and password into the proxy's URL"}},
+		"login refused": {"mallory:s3cret@", "HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm=\"x\"\r\nproxy-authenticate: NTLM\r\n\r\n", 407, nil,
+			[]string{"407 No", "Digest or NTLM", "does not take the user and password", "correct them"}},
+		"login of no kind": {"", "HTTP/1.1 407 \r\n\r\n", 407, nil, []string{"a login"}},
+		"forbidden":        {"", "HTTP/1.1 403 Forbidden\r\nContent-Length: 1000\r\n\r\n<html>", 403, nil, []string{"403 Forbidden", "does not allow"}},
+		"no proxy":         {"", "HTTP/1.1 405 Method Not Allowed\r\n\r\n", 405, nil, []string{"may be no proxy"}},
+		"bad gateway":      {"", "HTTP/1.1 502 \xff\r\n\r\n", 502, nil, []string{"502 ?"}},
+		"redirect":         {"", "HTTP/1.1 302 Found\r\nLocation: http://login\r\n\r\n", 302, nil, []string{"302 Found"}},
+		"switching":        {"", "HTTP/1.1 101 Switching Protocols\r\n\r\n", 101, nil, []string{"101"}},
+		"long reason":      {"", "HTTP/1.1 500 " + strings.Repeat("x", 1000) + "\r\n\r\n", 500, nil, []string{"xxx…"}},
+
+		"garbage":       {"", "SSH-2.0-OpenSSH_9.6\r\n", 0, nil, []string{"not valid HTTP/1"}},
+		"bad field":     {"", "HTTP/1.1 200 OK\r\nA : b\r\n\r\n", 0, nil, []string{"not valid HTTP/1"}},
+		"huge head":     {"", "HTTP/1.1 200 OK\r\nA: " + strings.Repeat("x", maxTunnelHead) + "\r\n\r\n", 0, http1.ErrHeadTooLarge, []string{"64 KiB"}},
+		"endless 1xx":   {"", strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", maxInterim+1) + tunnelled, 0, nil, []string{"interim"}},
+		"early bytes":   {"", tunnelled + "\x16", 0, errEarly, []string{"never speaks first"}},
+		"early error":   {"", tunnelled + "HTTP/1.1 200 OK\r\n\r\n", 0, errEarly, nil},
+		"closed at 0":   {"", "", 0, io.ErrUnexpectedEOF, []string{"the proxy closed the connection"}},
+		"closed within": {"", "HTTP/1.1 200 OK\r\nA: b\r\n", 0, io.ErrUnexpectedEOF, []string{"the proxy closed the connection"}},
+	} {
+		for _, scheme := range []string{"http", "https"} {
+			t.Run(name+" "+scheme, func(t *testing.T) {
+				address := listen(t, overTLSToo(scheme, func(nc net.Conn) {
+					connects(nc, nil, tc.answer)
+					if tc.is == io.ErrUnexpectedEOF {
+						return
+					}
+					io.Copy(io.Discard, nc) // until it is closed
+				}))
+				p := parseProxy(t, scheme+"://"+tc.user+address)
+				nc, err := DialThrough(t.Context(), TCP(), p, "https", "example.com:443")
+				e := wantRefusal(t, nc, err, append(tc.says, p.String())...)
+				if e.Status != tc.status || e.Proxy != p.String() {
+					t.Errorf("status %d of %s", e.Status, e.Proxy)
+				}
+				if tc.is != nil {
+					wantError(t, err, tc.is)
+				}
+				if got := err.(*Error).RemoteAddr; got == nil || got.String() != address {
+					t.Errorf("remote address %v", got)
+				}
+			})
+		}
+	}
+}
+
+func TestConnectBadTarget(t *testing.T) {
+	p := parseProxy(t, "http://"+listen(t, func(nc net.Conn) {
+		if n, _ := nc.Read(make([]byte, 1)); n != 0 {
+			t.Error("something was sent")
+		}
+	}))
+	nc, err := DialThrough(t.Context(), TCP(), p, "https", "a b\r\nX: y:443")
+	if nc != nil || err == nil {
+		t.Errorf("%v, %v", nc, err)
+	}
+}
+
+func TestDialThroughNoProxy(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	for _, scheme := range []string{"http", "https", "socks5"} {
+		p := parseProxy(t, scheme+"://mallory:s3cret@"+l.Addr().String())
+		nc, err := DialThrough(t.Context(), TCP(), p, "https", "example.com:443")
+		wantRefusal(t, nc, err, p.String(), "connecting")
+		wantError(t, err, syscall.ECONNREFUSED)
+	}
+	p := parseProxy(t, "http://"+l.Addr().String())
+	nc, err := DialThrough(t.Context(), driver(func(context.Context, string, string) (net.Conn, error) {
+		return nil, ErrDriverNotStarted
+	}), p, "http", "example.com:80")
+	wantRefusal(t, nc, err)
+	if !Local(err) {
+		t.Errorf("%v is not this machine's fault", err)
+	}
+}
+
+// The handshake with an https proxy is part of the dial, and says with whom.
+func TestDialThroughTLSFails(t *testing.T) {
+	for name, tc := range map[string]struct {
+		serve func(nc net.Conn)
+		says  []string
+	}{
+		"no TLS": {func(nc net.Conn) {
+			nc.Read(make([]byte, 1<<16))
+			io.WriteString(nc, "HTTP/1.1 400 Bad Request\r\n\r\n")
+		}, []string{"speaks plain HTTP"}},
+		"not trusted": {func(nc net.Conn) { tls.Server(nc, serverTLS()).Handshake() }, []string{"CN=example.com", "RootCAs"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := parseProxy(t, "https://"+listen(t, tc.serve))
+			if name == "not trusted" {
+				p.tls.RootCAs = nil
+			}
+			nc, err := DialThrough(t.Context(), TCP(), p, "https", "example.com:443")
+			e := wantRefusal(t, nc, err, append(tc.says, "TLS handshake: 127.0.0.1:")...)
+			var failed *TLSError
+			if !errors.As(e, &failed) || failed.Host != "127.0.0.1" {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// A body until close that an https proxy cuts short is not whole.
+func TestForwardTruncated(t *testing.T) {
+	for name, tc := range map[string]struct {
+		proper bool
+		want   error
+	}{
+		"close_notify": {true, nil},
+		"bare FIN":     {false, http1.ErrTruncated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			address := listen(t, func(raw net.Conn) {
+				nc := tls.Server(raw, serverTLS())
+				http.ReadRequest(bufio.NewReader(nc))
+				io.WriteString(nc, "HTTP/1.1 200 OK\r\n\r\nhello")
+				if tc.proper {
+					nc.CloseWrite()
+				}
+			})
+			nc, err := DialThrough(t.Context(), TCP(), parseProxy(t, "https://"+address), "http", "example.com:80")
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := New(nc, &Buffers{})
+			defer c.Close()
+			got := exchange(c, "GET")
+			if got.body != "hello" || !errors.Is(got.err, tc.want) {
+				t.Errorf("%+v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+// Closing says so to an https proxy, but not for long where it does not read.
+func TestProxyTLSClose(t *testing.T) {
+	selfMade() // its key must not be made in the bubble
+	for _, reads := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			client, server := net.Pipe()
+			notified := make(chan bool, 1)
+			go func() {
+				cfg := serverTLS()
+				cfg.SessionTicketsDisabled = true // nobody would read them
+				nc := tls.Server(server, cfg)
+				nc.Handshake()
+				if reads {
+					_, err := nc.Read(make([]byte, 1))
+					notified <- err == io.EOF
+				}
+			}()
+			d := driver(func(context.Context, string, string) (net.Conn, error) { return client, nil })
+			nc, err := DialThrough(t.Context(), d, parseProxy(t, "https://example.com"), "http", "a:80")
+			if err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			nc.Close()
+			want := closeGrace
+			if reads {
+				want = 0
+			}
+			if took := time.Since(began); took != want {
+				t.Errorf("closing took %v, want %v", took, want)
+			}
+			if reads && !<-notified {
+				t.Error("no close_notify")
+			}
+			server.Close()
+		})
+	}
+}
+
+// socksServer speaks RFC 1928 and RFC 1929 as far as a client's CONNECT goes.
+type socksServer struct {
+	user, password string // empty: no login
+	reply          byte
+	target         string // what was asked for
+	login          string // what was given
+}
+
+func (s *socksServer) serve(nc net.Conn) (ok bool) {
+	read := func(n int) []byte {
+		b := make([]byte, n)
+		io.ReadFull(nc, b)
+		return b
+	}
+	methods := read(int(read(2)[1]))
+	if s.user == "" {
+		nc.Write([]byte{5, 0})
+	} else if bytes.IndexByte(methods, 2) < 0 {
+		nc.Write([]byte{5, 0xff})
+		return false
+	} else {
+		nc.Write([]byte{5, 2})
+		user := read(int(read(2)[1]))
+		password := read(int(read(1)[0]))
+		s.login = string(user) + ":" + string(password)
+		if s.login != s.user+":"+s.password {
+			nc.Write([]byte{1, 1})
+			return false
+		}
+		nc.Write([]byte{1, 0})
+	}
+	var host string
+	switch kind := read(4)[3]; kind {
+	case 1:
+		host = net.IP(read(4)).String()
+	case 3:
+		host = string(read(int(read(1)[0])))
+	case 4:
+		host = net.IP(read(16)).String()
+	}
+	s.target = net.JoinHostPort(host, fmt.Sprint(binary.BigEndian.Uint16(read(2))))
+	nc.Write([]byte{5, s.reply, 0, 1, 127, 0, 0, 1, 0, 80})
+	return s.reply == 0
+}
+
+func TestSOCKS5(t *testing.T) {
+	for _, tc := range []struct {
+		proxy, scheme, address string
+		server                 socksServer
+		target                 string
+	}{
+		{"socks5://", "https", "example.com:443", socksServer{}, "example.com:443"},
+		{"socks5h://", "http", "example.com:80", socksServer{}, "example.com:80"},
+		{"socks5://u:p@", "https", "example.com:443", socksServer{user: "u", password: "p"}, "example.com:443"},
+		{"socks5://u@", "http", "example.com:80", socksServer{user: "u"}, "example.com:80"},
+		{"socks5://u:p@", "http", "example.com:80", socksServer{}, "example.com:80"}, // not asked for
+		{"socks5://", "http", "127.0.0.1:8080", socksServer{}, "127.0.0.1:8080"},
+		{"socks5://", "http", "[::1]:8080", socksServer{}, "[::1]:8080"},
+		{"socks5://", "http", "[fe80::1%eth0]:8080", socksServer{}, "[fe80::1]:8080"},
+	} {
+		t.Run(tc.proxy+" "+tc.scheme+" "+tc.address, func(t *testing.T) {
+			address, wait := listening(t, func(nc net.Conn) {
+				if tc.server.serve(nc) {
+					origin(nc, tc.scheme)
+				}
+			})
+			nc, err := DialThrough(t.Context(), TCP(), parseProxy(t, tc.proxy+address), tc.scheme, tc.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, ok := nc.(*net.TCPConn); !ok {
+				t.Errorf("a %T", nc)
+			}
+			use(t, nc, tc.scheme)
+			wait()
+			if tc.server.target != tc.target {
+				t.Errorf("asked for %s, want %s", tc.server.target, tc.target)
+			}
+			if want := tc.server.user + ":" + tc.server.password; tc.server.user != "" && tc.server.login != want {
+				t.Errorf("login %q, want %q", tc.server.login, want)
+			}
+		})
+	}
+}
+
+func TestSOCKS5Refused(t *testing.T) {
+	for name, tc := range map[string]struct {
+		user  string
+		serve func(nc net.Conn)
+		says  string
+		is    error
+	}{
+		"not allowed":   {"", func(nc net.Conn) { (&socksServer{reply: 2}).serve(nc) }, "the proxy refused: connection not allowed by ruleset", nil},
+		"unreachable":   {"", func(nc net.Conn) { (&socksServer{reply: 4}).serve(nc) }, "the proxy refused: host unreachable", nil},
+		"login missing": {"", func(nc net.Conn) { (&socksServer{user: "u"}).serve(nc) }, "no acceptable authentication methods", nil},
+		"login wrong":   {"mallory:s3cret@", func(nc net.Conn) { (&socksServer{user: "u"}).serve(nc) }, "authentication failed", nil},
+		"HTTP":          {"", func(nc net.Conn) { io.WriteString(nc, "HTTP/1.1 400 Bad Request\r\n\r\n") }, "unexpected protocol version", nil},
+		"closed":        {"", func(nc net.Conn) { nc.Read(make([]byte, 3)) }, "the proxy closed the connection", io.ErrUnexpectedEOF},
+		"closed within": {"", func(nc net.Conn) { nc.Read(make([]byte, 3)); nc.Write([]byte{5}) }, "the proxy closed the connection", io.ErrUnexpectedEOF},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := parseProxy(t, "socks5://"+tc.user+listen(t, func(nc net.Conn) {
+				tc.serve(nc)
+				nc.(*net.TCPConn).CloseWrite()
+				io.Copy(io.Discard, nc)
+			}))
+			nc, err := DialThrough(t.Context(), TCP(), p, "https", "example.com:443")
+			wantRefusal(t, nc, err, tc.says, p.String(), "SOCKS5 example.com:443")
+			if tc.is != nil {
+				wantError(t, err, tc.is)
+			}
+		})
+	}
+}
+
+// take reads n bytes from nc, or up to its end.
+func take(nc net.Conn, n int) { io.ReadFull(nc, make([]byte, n)) }
+
+// stalls are the phases in which a proxy can keep a dial waiting. Each returns when
+// the dial waits for more.
+var stalls = []struct {
+	name, proxy string
+	serve       func(nc net.Conn)
+}{
+	{"writing CONNECT", "http", func(net.Conn) {}},
+	{"awaiting the answer", "http", func(nc net.Conn) { connects(nc, nil, "") }},
+	{"within the answer", "http", func(nc net.Conn) { connects(nc, nil, "HTTP/1.1 200 OK\r\nA:") }},
+	{"after an interim answer", "http", func(nc net.Conn) { connects(nc, nil, "HTTP/1.1 100 Continue\r\n\r\n") }},
+	{"writing the hello", "https", func(net.Conn) {}},
+	{"awaiting the server's hello", "https", func(nc net.Conn) { nc.Read(make([]byte, 1<<16)) }},
+	{"awaiting the answer over TLS", "https", func(nc net.Conn) { connects(tls.Server(nc, serverTLS()), nil, "") }},
+	{"writing methods", "socks5", func(net.Conn) {}},
+	{"awaiting a method", "socks5", func(nc net.Conn) { take(nc, 4) }},
+	{"awaiting the login's answer", "socks5", func(nc net.Conn) { take(nc, 4); nc.Write([]byte{5, 2}); take(nc, 5) }},
+	{"awaiting the reply", "socks5", func(nc net.Conn) { take(nc, 4); nc.Write([]byte{5, 0}); take(nc, 18) }},
+	{"within the reply", "socks5", func(nc net.Conn) { take(nc, 4); nc.Write([]byte{5, 0}); take(nc, 18); nc.Write([]byte{5, 0}) }},
+}
+
+// The end of the context ends every phase at once, closes the socket, and is the
+// error.
+func TestDialThroughContext(t *testing.T) {
+	selfMade() // its key must not be made in the bubble
+	for name, end := range map[string]struct {
+		with func(ctx context.Context) (context.Context, context.CancelFunc)
+		want error
+	}{
+		"deadline": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Second)
+		}, context.DeadlineExceeded},
+		"cancelled": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(time.Second, cancel)
+			return ctx, cancel
+		}, context.Canceled},
+	} {
+		for _, tc := range stalls {
+			t.Run(tc.name+" "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					client, server := net.Pipe()
+					watch := newClosing(client)
+					reached := make(chan struct{})
+					go func() {
+						tc.serve(server)
+						close(reached)
+					}()
+					ctx, cancel := end.with(t.Context())
+					defer cancel()
+					d := driver(func(context.Context, string, string) (net.Conn, error) { return watch, nil })
+					p := parseProxy(t, tc.proxy+"://u:p@example.com")
+					began := time.Now()
+					nc, err := DialThrough(ctx, d, p, "https", "example.com:443")
+					if took := time.Since(began); took != time.Second {
+						t.Errorf("took %v", took)
+					}
+					e := wantRefusal(t, nc, err)
+					wantError(t, err, end.want)
+					if e.Status != 0 || e.Fix != "" {
+						t.Errorf("%+v", e)
+					}
+					<-watch.closed
+					<-reached
+					server.Close()
+				})
+			})
+		}
+		t.Run("connecting "+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := end.with(t.Context())
+				defer cancel()
+				nc, err := DialThrough(ctx, driver(func(ctx context.Context, _, _ string) (net.Conn, error) {
+					<-ctx.Done()
+					return nil, errors.New("the operation was cancelled") // as net.Dialer's does, it only reads alike
+				}), parseProxy(t, "http://example.com"), "http", "example.com:80")
+				wantRefusal(t, nc, err, "connecting")
+				wantError(t, err, end.want)
+			})
+		})
+	}
+}
+
+// A socket that comes when the context has ended is not handed on, whatever it is
+// for.
+func TestDialThroughLate(t *testing.T) {
+	for _, proxy := range []string{"http", "https", "socks5"} {
+		for _, scheme := range []string{"http", "https"} {
+			ctx, cancel := context.WithCancel(t.Context())
+			client, server := net.Pipe()
+			watch := newClosing(client)
+			nc, err := DialThrough(ctx, driver(func(context.Context, string, string) (net.Conn, error) {
+				cancel()
+				return watch, nil
+			}), parseProxy(t, proxy+"://example.com"), scheme, "example.com:1")
+			wantRefusal(t, nc, err)
+			wantError(t, err, context.Canceled)
+			<-watch.closed
+			server.Close()
+		}
+	}
+}
+
+// Once it is handed on, the connection does not hang on the dial's context any more.
+func TestDialThroughOutlivesContext(t *testing.T) {
+	address := listen(t, func(nc net.Conn) {
+		connects(nc, nil, tunnelled)
+		origin(nc, "https")
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	nc, err := DialThrough(ctx, TCP(), parseProxy(t, "http://"+address), "https", "example.com:443")
+	cancel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	use(t, nc, "https")
+}
+
+// hostile is a driver's connection with a fault of its own in one method.
+type hostile struct {
+	net.Conn
+	read, close func()
+}
+
+func (h *hostile) Read(p []byte) (int, error) {
+	h.read()
+	return h.Conn.Read(p)
+}
+
+func (h *hostile) Close() error {
+	err := h.Conn.Close()
+	if h.close != nil {
+		h.close()
+	}
+	return err
+}
+
+// A driver's connection that panics, or ends the goroutine, is closed nevertheless,
+// and so is one whose Close does.
+func TestDialThroughHostile(t *testing.T) {
+	selfMade() // its key must not be made in the bubble
+	panics := func() { panic("the driver's own") }
+	for name, tc := range map[string]struct {
+		read, close func()
+		cancel      bool
+	}{
+		"panic":                    {read: panics},
+		"goexit":                   {read: runtime.Goexit},
+		"panic, and in Close":      {read: panics, close: panics},
+		"goexit, and in Close":     {read: runtime.Goexit, close: runtime.Goexit},
+		"cut off, panic in Close":  {read: func() {}, close: panics, cancel: true},
+		"cut off, goexit in Close": {read: func() {}, close: runtime.Goexit, cancel: true},
+	} {
+		for _, proxy := range []string{"http", "https", "socks5"} {
+			t.Run(name+" "+proxy, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					client, server := net.Pipe()
+					go io.Copy(io.Discard, server)
+					watch := newClosing(client)
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					if tc.cancel {
+						time.AfterFunc(time.Second, cancel)
+					}
+					d := driver(func(context.Context, string, string) (net.Conn, error) {
+						return &hostile{watch, tc.read, tc.close}, nil
+					})
+					p := parseProxy(t, proxy+"://example.com")
+					ended := make(chan any)
+					go func() {
+						var err error
+						returned := false
+						defer func() {
+							if r := recover(); r != nil {
+								ended <- r
+							} else if !returned {
+								ended <- "goexit"
+							} else {
+								ended <- err
+							}
+						}()
+						_, err = DialThrough(ctx, d, p, "https", "example.com:443")
+						returned = true
+					}()
+					got := <-ended
+					if err, ok := got.(error); tc.cancel && (!ok || !errors.Is(err, context.Canceled)) || !tc.cancel && ok {
+						t.Errorf("ended with %v", got)
+					}
+					<-watch.closed
+					server.Close()
+				})
+			})
+		}
+	}
+}
+
+// However a proxy's answer is cut into reads, it says the same, and no more than the
+// bounds is read.
+func FuzzTunnelHead(f *testing.F) {
+	for _, s := range []string{tunnelled, "HTTP/1.1 100 A\r\n\r\n" + tunnelled + "x", "HTTP/1.1 407 B\r\nProxy-Authenticate: Basic\r\n\r\n", "HTTP/1.1 200\n\n", "SSH"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		var whole, split http1.Head
+		head, rest, err := readTunnelHead(bytes.NewReader(in), &whole)
+		other, _, otherErr := readTunnelHead(iotest.OneByteReader(bytes.NewReader(in)), &split)
+		if (err == nil) != (otherErr == nil) || err != nil && err.Error() != otherErr.Error() {
+			t.Fatalf("%v in one piece, %v byte by byte", err, otherErr)
+		}
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(head, other) || whole.Status() != split.Status() || rest > len(in)-len(head) {
+			t.Fatalf("%q with %d behind it in one piece, %q byte by byte", head, rest, other)
+		}
+		p := &Proxy{scheme: "http", address: "p:1"}
+		if text := p.refusalAdvice(&whole, head); strings.ContainsAny(text, "\r\n") {
+			t.Fatalf("advice %q", text)
+		}
+	})
+}
