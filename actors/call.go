@@ -11,13 +11,14 @@ import (
 	"github.com/seed53b03582/troupe/conn/http1"
 )
 
-// Origin names where a request goes: scheme, host, port and TLS settings
-// together. Two calls share connections only when all four are alike.
+// Origin names where a request goes and how: scheme, host, port, TLS settings and
+// proxy together. Two calls share connections only when all are alike.
 type Origin struct {
 	Scheme string      // "http" or "https"
 	Host   string      // lower case; an IPv6 literal without brackets
 	Port   string      // decimal, never empty
 	TLS    *tls.Config // by identity; nil means the scheduler's
+	Proxy  *conn.Proxy // by identity; nil means none
 }
 
 // Request is what a call sends. Exactly one of Bytes, File and Reader holds the
@@ -47,6 +48,18 @@ type Request struct {
 	// then does not return before it has read the last of it.
 	Quick bool
 
+	// Expect is how long the server may take to ask for the body before it is sent
+	// unasked (the head says Expect: 100-continue); 0: the body follows at once.
+	Expect time.Duration
+
+	// Again tells that the request was sent before; MayRetry has counted it.
+	Again bool
+	// Lane is which idle connections will do.
+	Lane Lane
+	// Repeats tells that the call will come again, on another connection, if an
+	// older one is lost without a word: that alone says nothing about the origin.
+	Repeats bool
+
 	// Conn pins the call to one connection: it waits while that one is busy.
 	Conn *Conn
 	// Owner must be the connection's owner where it has one (a lease, or a
@@ -62,18 +75,45 @@ type Request struct {
 
 // Answer is what came back. It is the caller's memory: a Call only fills it.
 type Answer struct {
-	Head http1.Head // offsets into Buf
-	// Buf holds the head's bytes and, unless streamed, the body behind them.
-	Buf    []byte
-	BodyAt int // where the body begins in Buf
+	Head http1.Head // offsets into Buf[HeadAt:]; see Get
+	// Buf holds the request as it was sent (its head, and a small body), the answer's
+	// head, and, unless streamed, its body.
+	Buf            []byte
+	HeadAt, BodyAt int
 	// Conn is the connection that answered.
 	Conn *Conn
 	// Owner is set when the connection is now the caller's own (Config.Fresh).
 	Owner *Owner
+	// Times is when what happened, also where the call failed.
+	Times Times
+}
+
+// keepBuffer is up to where a buffer is worth keeping for the next answer.
+const keepBuffer = 1 << 20
+
+// Recycle empties the answer and keeps its memory.
+func (a *Answer) Recycle() {
+	if cap(a.Buf) > keepBuffer {
+		a.Buf = nil
+	}
+	a.Head.Reset()
+	a.Buf, a.HeadAt, a.BodyAt, a.Conn, a.Owner = a.Buf[:0], 0, 0, nil, nil
 }
 
 // Body returns the answer's body: a slice of Buf, empty when streamed.
 func (a *Answer) Body() []byte { return a.Buf[a.BodyAt:] }
+
+// Request is the head of the request as it was sent, and a small body behind it.
+func (a *Answer) Request() []byte { return a.Buf[:a.HeadAt] }
+
+// Field is the i-th header field, as http1.Head.Field gives it.
+func (a *Answer) Field(i int) (name, value []byte) { return a.Head.Field(a.Buf[a.HeadAt:], i) }
+
+// Get is the first value of a header field, nil where there is none.
+func (a *Answer) Get(name string) []byte { return a.Head.Get(a.Buf[a.HeadAt:], name) }
+
+// Values are all values of a header field.
+func (a *Answer) Values(name string) [][]byte { return a.Head.Values(a.Buf[a.HeadAt:], name) }
 
 // Owner is the right to use a connection that has been taken out of the pool.
 // Its identity is what counts.
@@ -105,13 +145,39 @@ type Call struct {
 	// One step of the exchange.
 	piece  []byte // to write: with send and feed
 	last   bool   // piece is the last
-	into   []byte // to read into: with read
-	n      int    // read
-	sent   conn.Sent
-	began  instant       // of the step
-	origin time.Duration // how long earlier steps had the origin at work
-	done   bool          // the answer is complete
-	err    error
+	early  bool   // the server has answered: it wants no more pieces
+	hungUp int    // new connections so far that the server closed at once
+	joined int    // bytes of the body that went out in one piece with the head
+	// answered is closed when the server answers between two pieces.
+	answered <-chan struct{}
+	reading  <-chan struct{} // closed when nobody reads Reader any more
+	into     []byte          // to read into: with read
+	fill     bool            // all of it
+	n        int             // read
+	sent     conn.Sent
+	began    instant       // of the step
+	origin   time.Duration // how long earlier steps had the origin at work
+	done     bool          // the answer is complete
+	err      error
+}
+
+// Lost tells that an actor may still be at work on the call, after the session's end:
+// nothing of it may be touched any more.
+func (c *Call) Lost() bool { return c.lost }
+
+// Finished tells whether the whole answer has come.
+func (c *Call) Finished() bool { return c.done }
+
+// keepBody is up to where a request's body is kept with its head, for who wants to see
+// what was sent.
+const keepBody = 2 << 10
+
+// written is what the request began with: its head, and a small body.
+func (c *Call) written() []byte {
+	if c.joined > keepBody {
+		return c.Head
+	}
+	return c.Head[:len(c.Head)+c.joined]
 }
 
 func newCall(s *Scheduler) *Call {
@@ -147,7 +213,7 @@ func (c *Call) undelivered(reason error, begin bool) {
 
 // whyGone is why a call that waited, or had a connection, has none any more.
 func (c *Call) whyGone() error {
-	if err := ended(c.ctx); err != nil {
+	if err := Ended(c.ctx); err != nil {
 		return err
 	}
 	if c.sched.closing.Load() {
@@ -157,5 +223,5 @@ func (c *Call) whyGone() error {
 }
 
 func (c *Call) failure(op conn.Op, sent conn.Sent, err error) error {
-	return &conn.Error{Op: op, Sent: sent, RemoteAddr: c.conn.RemoteAddr(), Err: err}
+	return &conn.Error{Op: op, Sent: sent, RemoteAddr: c.conn.RemoteAddr(), Err: err, Reused: c.conn.Requests() > 0}
 }

@@ -3,6 +3,8 @@ package actors
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/seed53b03582/troupe/conn"
 )
@@ -14,10 +16,11 @@ import (
 // answer is complete, or, for a streamed one, when its head is. A failure is a
 // *conn.Error, ErrWrongOrigin or ErrForeignConnection.
 func (s *Scheduler) Do(ctx context.Context, c *Call, a *Answer) error {
-	if err := ended(ctx); err != nil {
+	if err := Ended(ctx); err != nil {
 		return &conn.Error{Op: conn.OpQueue, Err: err}
 	}
 	c.ctx, c.answer = ctx, a
+	a.Times = Times{}
 	if c.Reader == nil {
 		return s.onSomeConnection(c, nil)
 	}
@@ -25,43 +28,69 @@ func (s *Scheduler) Do(ctx context.Context, c *Call, a *Answer) error {
 		return &conn.Error{Op: conn.OpQueue, Err: ErrSessionClosed}
 	}
 	body := startPump(c.Reader, c.Size)
+	c.reading = body.done
 	defer body.stop(c.Quick)
 	// The first piece comes before the connection: a body that fails at once, or
 	// blocks, holds nobody up.
-	switch err := body.next(ctx, s.ctx); {
+	switch _, err := body.next(ctx, s.ctx, nil); {
 	case err == nil:
 		return s.onSomeConnection(c, body)
-	case err == ErrSessionClosed, ended(ctx) != nil:
+	case err == ErrSessionClosed, Ended(ctx) != nil:
 		return &conn.Error{Op: conn.OpQueue, Err: err}
 	default:
 		return &conn.Error{Op: conn.OpWrite, Err: err}
 	}
 }
 
+// maxHangUps is how many new connections in a row a call moves on from that the server
+// closed before it was asked anything: the old processes of a server that reloads do so
+// with what they have just accepted.
+const maxHangUps = 3
+
 // onSomeConnection acquires a connection and runs the exchange on it. One that
 // turns out dead before a byte was written is replaced.
 func (s *Scheduler) onSomeConnection(c *Call, body *pump) error {
-	hungUp := 0 // new connections that the server closed at once
-	for {
-		if err := s.acquireFor(c); err != nil {
+	for c.hungUp = 0; ; {
+		err := s.acquireFor(c)
+		c.noteGrant()
+		if err != nil {
 			return err
 		}
-		err := s.exchange(c, body)
+		err = s.exchange(c, body)
 		if err != errStale {
 			c.answer.Conn, c.answer.Owner = c.conn, c.waiter.owner
+			if err != nil {
+				c.answer.Times.note(c.conn.socket.Load(), s.now())
+			}
 			return err
 		}
 		if !c.waiter.rested {
-			hungUp++
+			c.hungUp++
 		}
-		if c.Conn != nil || hungUp > 1 {
+		if c.Conn != nil || c.hungUp > maxHangUps || c.refusedByAlert() {
 			return c.failure(conn.OpWrite, conn.SentNothing, c.deadConnection())
 		}
 	}
 }
 
+// noteGrant notes the wait for a connection.
+func (c *Call) noteGrant() {
+	t, w := &c.answer.Times, &c.waiter
+	if t.asked == 0 {
+		t.asked = w.since
+	}
+	if w.seat == nil {
+		t.ended = c.sched.now()
+		return
+	}
+	t.granted, t.fresh = w.granted, !w.served
+	if t.fresh {
+		t.opening = w.seat.conn.opening
+	}
+}
+
 func (c *Call) deadConnection() error {
-	if err := ended(c.ctx); err != nil {
+	if err := Ended(c.ctx); err != nil {
 		return err
 	}
 	if c.sched.closing.Load() {
@@ -70,13 +99,22 @@ func (c *Call) deadConnection() error {
 	if c.Conn != nil {
 		return conn.ErrClosed
 	}
+	if cause := c.conn.socket.Load().Complaint(); cause != nil {
+		return fmt.Errorf("%w: %w", conn.ErrStale, cause)
+	}
 	return conn.ErrStale
+}
+
+// refusedByAlert tells whether the server ended the connection with a TLS alert, as it
+// does where it wants a client certificate: another connection would end the same way.
+func (c *Call) refusedByAlert() bool {
+	return !c.waiter.rested && c.conn.socket.Load().Complaint() != nil
 }
 
 // acquireFor gets c a connection, in c.conn, or tells why there is none.
 func (s *Scheduler) acquireFor(c *Call) error {
 	w := &c.waiter
-	*w = waiter{call: c, key: c.Origin, owner: c.Owner, lease: c.lease}
+	*w = waiter{call: c, key: c.Origin, owner: c.Owner, lease: c.lease, lane: c.Lane, again: c.Again}
 	switch {
 	case c.Conn == nil && s.cfg.Fresh && w.owner == nil:
 		w.owner = &Owner{}
@@ -152,27 +190,39 @@ func (c *Call) acquireError(err error) error {
 
 // exchange runs c on the connection it was granted.
 func (s *Scheduler) exchange(c *Call, body *pump) error {
-	c.sent, c.done = conn.SentNothing, false
+	c.sent, c.done, c.early, c.joined = conn.SentNothing, false, false, 0
 	if body == nil {
 		return s.step(c, &c.roundTrip)
 	}
 	c.piece, c.last = body.piece, body.last
-	err := s.step(c, &c.send)
-	for err == nil && !c.last {
-		if err := body.next(c.ctx, s.ctx); err != nil {
-			if s.closing.Load() {
-				err = ErrSessionClosed
-			}
-			c.conn.mail.PostUserMessage(&abandon{})
-			return c.failure(conn.OpWrite, c.sent, err)
-		}
-		c.piece, c.last = body.piece, body.last
-		err = s.step(c, &c.feed)
-	}
-	if err != nil {
+	if err := s.step(c, &c.send); err != nil {
 		return err
 	}
+	for !c.last && !c.early {
+		if err := s.feed(c, body); err != nil {
+			return err
+		}
+	}
 	return s.step(c, &c.receive)
+}
+
+// feed sends the next piece of a body, unless the server answers before there is
+// one.
+func (s *Scheduler) feed(c *Call, body *pump) error {
+	got, err := body.next(c.ctx, s.ctx, c.answered)
+	switch {
+	case err != nil:
+		if s.closing.Load() {
+			err = ErrSessionClosed
+		}
+		c.conn.mail.PostUserMessage(&abandon{})
+		return c.failure(conn.OpWrite, c.sent, err)
+	case !got:
+		c.early = true
+		return nil
+	}
+	c.piece, c.last = body.piece, body.last
+	return s.step(c, &c.feed)
 }
 
 // step sends one message to the connection and returns how it ended. The
@@ -188,14 +238,14 @@ func (s *Scheduler) step(c *Call, message any) error {
 	return c.err
 }
 
-// Read fills p with the next bytes of a streamed body, under the context of Do. It
-// gives fewer only where the body ends: then done is true, and the connection has
-// been freed.
-func (s *Scheduler) Read(c *Call, p []byte) (n int, done bool, err error) {
+// Read reads the next bytes of a streamed body into p, under the context of Do: what
+// has come, or, with fill, as much as p holds. When done is true the body has ended and
+// the connection been freed.
+func (s *Scheduler) Read(c *Call, p []byte, fill bool) (n int, done bool, err error) {
 	if c.done {
 		return 0, true, nil
 	}
-	c.into, c.n = p, 0
+	c.into, c.fill, c.n = p, fill, 0
 	err = s.step(c, &c.read)
 	return c.n, c.done, err
 }
@@ -215,13 +265,47 @@ func (s *Scheduler) Abandon(c *Call) {
 		return
 	}
 	c.done = true
-	c.conn.mail.PostUserMessage(&abandon{drain: ended(c.ctx) == nil})
+	c.conn.mail.PostUserMessage(&abandon{drain: Ended(c.ctx) == nil})
 }
+
+// AwaitReader waits until nobody reads the body of c's last Do any more, so that it
+// can be sent from its start again.
+func (s *Scheduler) AwaitReader(ctx context.Context, c *Call) error {
+	if c.reading == nil {
+		return nil
+	}
+	select {
+	case <-c.reading:
+		return nil
+	case <-ctx.Done():
+		return Ended(ctx)
+	case <-s.ctx.Done():
+		return ErrSessionClosed
+	}
+}
+
+// Sleep waits for d, or less where ctx or the scheduler ends: then it gives the reason.
+func (s *Scheduler) Sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return Ended(ctx)
+	case <-s.ctx.Done():
+		return ErrSessionClosed
+	}
+}
+
+// Abort ends a streamed call from any goroutine, for a cause that its next Read is
+// told. The connection is closed.
+func (s *Scheduler) Abort(c *Call, cause error) { c.conn.Abort(cause) }
 
 // Lease takes a connection to o out of the pool for the owner that is returned
 // with it. Give both back with Return.
 func (s *Scheduler) Lease(ctx context.Context, o Origin) (*Conn, *Owner, error) {
-	if err := ended(ctx); err != nil {
+	if err := Ended(ctx); err != nil {
 		return nil, nil, &conn.Error{Op: conn.OpQueue, Err: err}
 	}
 	c := s.NewCall()

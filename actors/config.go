@@ -51,6 +51,8 @@ type Config struct {
 
 	// Breaker are the thresholds of each origin's circuit breaker.
 	Breaker Breaker
+	// Budget bounds the retries of each origin (zero: none is kept).
+	Budget Budget
 
 	// System is the actor system to live in; nil means one of the scheduler's
 	// own, ended with it.

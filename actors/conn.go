@@ -24,10 +24,12 @@ type Conn struct {
 	answered atomic.Int64
 	closing  atomic.Bool // somebody outside has ended it
 	socket   atomic.Pointer[conn.Conn]
+	opening  opening // written before the first report
 
 	// The obituary: written by the actor before it ends, read after that.
-	out outcome
-	err error
+	out      outcome
+	err      error
+	diedIdle bool // the server closed it while it idled
 }
 
 // ID names the connection within its session.
@@ -49,11 +51,16 @@ func (c *Conn) Closed() bool {
 	return c.closing.Load() || activity(c.activity.Load()) == actClosed
 }
 
+// Abort is Close with a cause for the call under way.
+func (c *Conn) Abort(cause error) {
+	c.interrupt(cause)
+	c.mail.PostUserMessage(&stop{})
+}
+
 // Close ends the connection now. A call under way on it fails with
 // conn.ErrClosed. It is safe to call twice.
 func (c *Conn) Close() error {
-	c.interrupt(conn.ErrClosed)
-	c.mail.PostUserMessage(&stop{})
+	c.Abort(conn.ErrClosed)
 	return nil
 }
 

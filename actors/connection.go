@@ -3,8 +3,7 @@ package actors
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -126,8 +125,9 @@ func (c *connection) send(ctx actor.Context, call *Call) {
 	call.began, call.origin = call.waiter.granted, 0
 	unwatch := c.watch(call.ctx)
 	c.closeAfter = call.Close
-	sent, err := c.io.Write(call.Head, call.piece, call.last)
-	c.wrote(ctx, call, sent, err, unwatch())
+	var err error
+	call.sent, err = c.begin(call, call.Head, call.piece, call.last)
+	c.wrote(ctx, call, err, unwatch())
 }
 
 // feed writes the next piece.
@@ -136,21 +136,30 @@ func (c *connection) feed(ctx actor.Context, call *Call) {
 		return
 	}
 	unwatch := c.watch(call.ctx)
-	sent, err := c.io.More(call.piece, call.last)
-	c.wrote(ctx, call, sent, err, unwatch())
+	var err error
+	call.sent, err = c.io.More(call.piece, call.last)
+	c.wrote(ctx, call, err, unwatch())
 }
 
 // wrote ends a step after which more of the exchange follows.
-func (c *connection) wrote(ctx actor.Context, call *Call, sent conn.Sent, err error, undisturbed bool) {
-	call.sent = sent
-	call.err = c.failure(conn.OpWrite, sent, err)
-	if err == nil && undisturbed {
+func (c *connection) wrote(ctx actor.Context, call *Call, err error, undisturbed bool) {
+	if err == conn.ErrAnswered {
+		call.early, err = true, nil
+	}
+	call.err = c.writeFailure(call, err)
+	switch {
+	case call.err == errStale:
+		c.endStale(ctx, call)
+	case err == nil && undisturbed:
 		c.state = connWriting
-		call.origin += c.sched.now().since(call.began)
-	} else {
-		if err == nil { // the context ended just now: the next step would find a closed socket
-			call.err = c.failure(conn.OpWrite, sent, ended(call.ctx))
+		if !call.last && !call.early {
+			call.answered = c.io.Answered()
 		}
+		call.origin += c.sched.now().since(call.began)
+	case err == nil: // the context ended just now: the next step would find a closed socket
+		call.err = c.failure(conn.OpWrite, call.sent, Ended(call.ctx))
+		fallthrough
+	default:
 		c.end(ctx, c.verdictOn(call, call.err), nil)
 	}
 	call.slot.complete()
@@ -172,7 +181,7 @@ func (c *connection) read(ctx actor.Context, call *Call) {
 		return
 	}
 	unwatch := c.watch(call.ctx)
-	n, done, err := c.io.Read(call.into)
+	n, done, err := c.io.Read(call.into, call.fill)
 	call.n, call.done = n, done
 	c.settle(ctx, call, c.failure(conn.OpRead, conn.SentAll, err), unwatch())
 }
@@ -183,8 +192,8 @@ func (c *connection) ready(ctx actor.Context, call *Call) bool {
 	now := call.waiter.granted // a moment ago
 	if !c.asks(call) && !c.io.Alive(now.since(c.used)) {
 		call.err = errStale
-		c.end(ctx, c.staleVerdict(call), nil)
-	} else if err := ended(call.ctx); err != nil {
+		c.endStale(ctx, call)
+	} else if err := Ended(call.ctx); err != nil {
 		call.err = c.failure(conn.OpWrite, conn.SentNothing, err)
 		if c.sched.cfg.Fresh && call.Conn == nil {
 			c.end(ctx, outcomeNeutral, nil) // it was for this call alone
@@ -203,7 +212,7 @@ func (c *connection) ready(ctx actor.Context, call *Call) bool {
 // its caller's own code: a context that ended there is nothing of the origin's.
 func (c *connection) resume(ctx actor.Context, call *Call, op conn.Op) bool {
 	call.began = c.sched.now()
-	err := ended(call.ctx)
+	err := Ended(call.ctx)
 	if err == nil {
 		return true
 	}
@@ -213,20 +222,10 @@ func (c *connection) resume(ctx actor.Context, call *Call, op conn.Op) bool {
 	return false
 }
 
-// staleVerdict tells what a connection that was found unfit says about its
-// origin: nothing where it had been idle, as servers close such ones. A new one
-// that is closed, or talked on, before it was asked anything is a failure.
-func (c *connection) staleVerdict(call *Call) outcome {
-	if call.waiter.rested || c.answered.Load() > 0 || c.interrupted() || ended(call.ctx) != nil {
-		return outcomeNeutral
-	}
-	return outcomeFailed
-}
-
 // asks tells whether the call takes the short way: one that looks at the socket
 // itself.
 func (c *connection) asks(call *Call) bool {
-	return c.io.CanAsk() && call.File == nil && call.Reader == nil &&
+	return c.io.CanAsk() && call.File == nil && call.Reader == nil && call.Expect == 0 &&
 		len(call.Bytes) <= joinUpTo && c.sched.cfg.ResponseHeaderTimeout <= 0
 }
 
@@ -238,8 +237,9 @@ const joinUpTo = 16 << 10
 func (c *connection) write(call *Call) error {
 	c.closeAfter = call.Close
 	head, body := call.Head, call.Bytes
-	if len(body) <= joinUpTo {
+	if len(body) <= joinUpTo && call.Expect == 0 {
 		head, body = append(head, body...), nil
+		call.joined = len(head) - len(call.Head)
 		call.Head = head[:len(call.Head)] // the memory, not the body: another try joins anew
 	}
 	var err error
@@ -247,26 +247,51 @@ func (c *connection) write(call *Call) error {
 		c.activity.Store(uint32(actReading)) // a small request is out at once
 		call.sent, err = c.io.Ask(head)
 	} else {
-		call.sent, err = c.io.Write(head, body, call.File == nil)
+		call.sent, err = c.begin(call, head, body, call.File == nil)
 	}
 	if err == nil && call.File != nil {
 		call.sent, err = c.io.SendFile(call.File, call.Size)
 	}
-	if err == conn.ErrStale || err != nil && call.sent == conn.SentNothing && c.answered.Load() > 0 && !c.interrupted() {
-		if err = ended(call.ctx); err == nil {
-			return errStale // it died idle: another connection can take the request
-		}
+	if err == conn.ErrAnswered { // stop sending, read the answer (RFC 9112 §9.5)
+		return nil
 	}
-	return c.failure(conn.OpWrite, call.sent, err)
+	return c.writeFailure(call, err)
 }
+
+// begin writes the head and what is at hand of the body: together, or, where the
+// head says Expect: 100-continue, when the server has asked for the body or has had
+// its time to (RFC 9110 §10.1.1). conn.ErrAnswered: it does not want it.
+func (c *connection) begin(call *Call, head, body []byte, whole bool) (conn.Sent, error) {
+	if call.Expect == 0 {
+		return c.io.Write(head, body, whole)
+	}
+	sent, err := c.io.Write(head, nil, false)
+	if err != nil {
+		return sent, err
+	}
+	proceed, err := c.io.AwaitContinue(call.Expect, c.limits())
+	switch {
+	case err != nil:
+		return sent, err
+	case !proceed:
+		return sent, conn.ErrAnswered
+	}
+	return c.io.More(body, whole)
+}
+
+func (c *connection) limits() http1.Limits { return http1.Limits{Bytes: c.sched.cfg.MaxHeaderBytes} }
+
+// smallAnswer is how many bytes most answers to small requests have no more than.
+const smallAnswer = 512
 
 // answer reads the head and, unless streamed, the body.
 func (c *connection) answer(call *Call) error {
 	c.activity.Store(uint32(actReading)) // for as long as the exchange: no look at the clock
 	s, a := c.sched, call.answer
-	limits := http1.Limits{Bytes: s.cfg.MaxHeaderBytes}
 	var err error
-	a.Buf, err = c.io.ReadHead(call.Method, &a.Head, a.Buf[:0], limits, s.cfg.ResponseHeaderTimeout)
+	a.Buf = append(slices.Grow(a.Buf[:0], len(call.Head)+smallAnswer), call.written()...)
+	a.HeadAt = len(a.Buf)
+	a.Buf, err = c.io.ReadHead(call.Method, &a.Head, a.Buf, c.limits(), s.cfg.ResponseHeaderTimeout)
 	a.BodyAt = len(a.Buf)
 	if err == nil && !call.Stream {
 		a.Buf, err = c.io.ReadAll(a.Buf, call.MaxBody)
@@ -285,12 +310,14 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 	call.err = err
 	switch {
 	case err == errStale:
-		c.end(ctx, c.staleVerdict(call), nil)
+		c.endStale(ctx, call)
 	case err != nil:
 		c.end(ctx, c.verdictOn(call, err), nil)
 	case !c.io.Finished():
 		c.state = connReading
-		call.origin += c.sched.now().since(call.began)
+		now := c.sched.now()
+		call.origin += now.since(call.began)
+		call.answer.Times.note(c.io, now)
 		if !undisturbed {
 			c.end(ctx, outcomeNeutral, nil) // the next read is told why
 		}
@@ -299,8 +326,10 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 		c.answered.Add(1)
 		if undisturbed && !c.closeAfter && c.io.Reusable() {
 			a := call.answer
-			c.free(c.verdict, conn.KeepAlive(a.Head.Get(a.Buf, "Keep-Alive")))
+			c.free(c.verdict, conn.KeepAlive(a.Get("Keep-Alive")))
+			call.answer.Times.note(c.io, c.used)
 		} else {
+			call.answer.Times.note(c.io, c.sched.now())
 			c.end(ctx, c.verdict, nil)
 		}
 	}
@@ -346,6 +375,7 @@ func (c *connection) look(ctx actor.Context) {
 		c.used = used
 		return
 	}
+	c.diedIdle = !c.interrupted()
 	c.end(ctx, outcomeNeutral, nil)
 }
 
@@ -382,41 +412,7 @@ func (c *connection) watch(ctx context.Context) (unwatch func() bool) {
 	if ctx.Done() == nil {
 		return undisturbed
 	}
-	return context.AfterFunc(ctx, func() { c.io.Interrupt(ended(ctx)) })
+	return context.AfterFunc(ctx, func() { c.io.Interrupt(Ended(ctx)) })
 }
 
 func undisturbed() bool { return true }
-
-// failure wraps err once with what the connection knows; nil stays nil.
-func (c *connection) failure(op conn.Op, sent conn.Sent, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &conn.Error{Op: op, Sent: sent, RemoteAddr: c.io.RemoteAddr(), Err: err}
-}
-
-// verdictOn is verdictOf, but for a deadline of the caller's: it counts against
-// the origin only where that had the larger share of the call's time, and not our
-// own queue or the caller's readers and callbacks.
-func (c *connection) verdictOn(call *Call, err error) outcome {
-	now := c.sched.now()
-	had := call.origin + now.since(call.began)
-	if errors.Is(err, context.DeadlineExceeded) && had < now.since(call.waiter.since)-had {
-		return outcomeNeutral
-	}
-	return verdictOf(err)
-}
-
-// verdictOf tells what a failed exchange says about the origin: what the caller,
-// this side or its files did says nothing.
-func verdictOf(err error) outcome {
-	var file *fs.PathError
-	var short *conn.ShortFileError
-	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, ErrSessionClosed),
-		errors.Is(err, conn.ErrClosed), errors.Is(err, conn.ErrTooLarge),
-		errors.As(err, &file), errors.As(err, &short):
-		return outcomeNeutral
-	}
-	return outcomeFailed
-}

@@ -128,7 +128,7 @@ func TestStreamedBody(t *testing.T) {
 			p := make([]byte, 777)
 			var n int
 			var err error
-			if n, done, err = s.Read(c, p); err != nil {
+			if n, done, err = s.Read(c, p, true); err != nil {
 				t.Fatal(err)
 			}
 			if n < len(p) && !done {

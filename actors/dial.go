@@ -36,7 +36,7 @@ func (c *connection) dial(actx actor.Context) {
 			}
 			c.mail.PostUserMessage(m)
 		}()
-		c.open(ctx, net.JoinHostPort(key.Host, key.Port), m)
+		c.open(ctx, key, m)
 	})
 	if !started {
 		c.end(actx, outcomeNeutral, &conn.Error{Op: conn.OpDial, Err: ErrSessionClosed})
@@ -59,8 +59,9 @@ func (s *Scheduler) giveUpDial(c *Conn) *time.Timer {
 
 // open runs the driver and the TLS handshake, both of which are the user's code
 // in part: a panic there is this dial's error, and so is runtime.Goexit.
-func (c *connection) open(ctx context.Context, address string, m *dialed) {
+func (c *connection) open(ctx context.Context, key Origin, m *dialed) {
 	op := conn.OpDial
+	address, began := net.JoinHostPort(key.Host, key.Port), c.sched.now()
 	var nc net.Conn
 	returned := false
 	defer func() {
@@ -76,13 +77,20 @@ func (c *connection) open(ctx context.Context, address string, m *dialed) {
 		}
 		m.io, m.err = nil, &conn.Error{Op: op, Err: newPanicError(reason)}
 	}()
-	nc, m.err = conn.Dial(ctx, c.sched.cfg.Driver, address)
+	if key.Proxy == nil {
+		nc, m.err = conn.Dial(ctx, c.sched.cfg.Driver, address)
+	} else {
+		nc, m.err = conn.DialThrough(ctx, c.sched.cfg.Driver, key.Proxy, key.Scheme, address)
+	}
 	if m.err == nil {
 		m.io = conn.New(nc, &c.sched.buffers)
+		connected := c.sched.now()
+		m.opening.dial = connected.since(began)
 		if c.tls != nil {
 			op = conn.OpTLS
-			c.publish(actHandshaking, c.sched.now())
+			c.publish(actHandshaking, connected)
 			m.err = m.io.Secure(ctx, c.tls)
+			m.opening.tls = c.sched.now().since(connected)
 		}
 	}
 	returned = true
@@ -101,7 +109,11 @@ func (c *connection) dialed(ctx actor.Context, m *dialed) {
 		c.end(ctx, out, err)
 		return
 	}
-	c.io = m.io
+	c.io, c.opening = m.io, m.opening
+	c.io.SetClock(c.sched.clock)
+	if tap := c.sched.journal.tap(c.id, c.seat.origin.name); tap != nil {
+		c.io.Tap(tap)
+	}
 	c.socket.Store(m.io)
 	c.err = nil
 	c.state = connOpen

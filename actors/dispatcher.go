@@ -73,6 +73,8 @@ func (d *dispatcher) Receive(ctx actor.Context) {
 		for _, x := range m.which {
 			p.suspicious(x.s, x.since)
 		}
+	case *askRetry:
+		m.reply <- p.askRetry(now, m.origin)
 	case *snapshot:
 		m.reply <- d.snapshot(now)
 	case *drain:

@@ -40,7 +40,7 @@ func TestAbandonedOneShotLeavesNothing(t *testing.T) {
 		for _, whole := range []bool{false, true} { // whether the body has been read
 			c := streaming(t, s, t.Context())
 			if whole {
-				s.Read(c, make([]byte, 100))
+				s.Read(c, make([]byte, 100), true)
 			}
 			s.Abandon(c)
 			s.Free(c)
@@ -100,7 +100,7 @@ func TestServerThatHangsUpOnEveryNewConnectionTripsTheBreaker(t *testing.T) {
 					done <- struct{}{}
 				}
 			}()
-			s, err := Start(Config{Breaker: Breaker{Failures: 4, OpenFor: time.Hour}, Driver: driverFunc(
+			s, err := Start(Config{Breaker: Breaker{Failures: 2, OpenFor: time.Hour}, Driver: driverFunc(
 				func(ctx context.Context, network, address string) (net.Conn, error) {
 					nc, err := new(net.Dialer).DialContext(ctx, network, address)
 					if err == nil {
@@ -115,7 +115,7 @@ func TestServerThatHangsUpOnEveryNewConnectionTripsTheBreaker(t *testing.T) {
 			defer s.Close()
 			host, port, _ := net.SplitHostPort(ln.Addr().String())
 			to := func(r *Request) { r.Origin = Origin{Scheme: "http", Host: host, Port: port} }
-			for range 2 { // two connections a call
+			for range 2 { // four connections a call, of which the last counts
 				if _, err := get(t.Context(), s, to); !errors.Is(err, conn.ErrStale) {
 					t.Errorf("got %v", err)
 				}
@@ -213,11 +213,11 @@ func TestCallersOwnTimeIsNotTheOrigins(t *testing.T) {
 		for name, callback := range map[string]time.Duration{"ends in the callback": 200 * time.Millisecond, "ends soon after": 90 * time.Millisecond} {
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			c := streaming(t, s, ctx)
-			if _, _, err := s.Read(c, make([]byte, 5)); err != nil {
+			if _, _, err := s.Read(c, make([]byte, 5), true); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(callback)
-			_, _, err := s.Read(c, make([]byte, 5))
+			_, _, err := s.Read(c, make([]byte, 5), true)
 			wantError(t, err, conn.OpRead, conn.SentAll, context.DeadlineExceeded)
 			s.Abandon(c)
 			s.Free(c)

@@ -39,6 +39,12 @@ type giveBack struct {
 	owner *Owner
 }
 
+// askRetry asks whether the budget of an origin lets one more retry through.
+type askRetry struct {
+	origin Origin
+	reply  chan bool // capacity 1
+}
+
 // snapshot asks what every actor is doing.
 type snapshot struct {
 	reply chan Snapshot // capacity 1
@@ -80,8 +86,9 @@ type connIdle struct {
 
 // dialed brings the socket, or why there is none.
 type dialed struct {
-	io  *conn.Conn
-	err error
+	io      *conn.Conn
+	opening opening
+	err     error
 }
 
 // ---- to a connection, from the caller it was granted to ----
@@ -139,6 +146,7 @@ var (
 func (m *acquire) reject(error)  { m.call.refused(ErrSessionClosed) }
 func (m *leave) reject(error)    { close(m.done) } // the acquire before it is answered by itself
 func (m *snapshot) reject(error) { m.reply <- Snapshot{} }
+func (m *askRetry) reject(error) { m.reply <- false }
 
 func (m *dialed) reject(error) {
 	if m.io != nil {
@@ -152,8 +160,8 @@ func (m *feed) reject(reason error)      { m.call.undelivered(reason, false) }
 func (m *receive) reject(reason error)   { m.call.undelivered(reason, false) }
 func (m *read) reject(reason error)      { m.call.undelivered(reason, false) }
 
-// ended is why ctx has ended, its cause included; nil while it has not.
-func ended(ctx context.Context) error {
+// Ended is why ctx has ended, its cause included; nil while it has not.
+func Ended(ctx context.Context) error {
 	if ctx.Err() == nil {
 		return nil
 	}

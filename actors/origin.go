@@ -14,6 +14,8 @@ type waiter struct {
 	pin   *seat  // this connection or none
 	owner *Owner // the right to an owned pin; with lease, the owner to be
 	lease bool   // take the connection out of the pool
+	lane  Lane   // which idle connections it takes
+	again bool   // it was counted before
 
 	since  instant
 	origin *origin
@@ -25,6 +27,7 @@ type waiter struct {
 	seat    *seat
 	err     error
 	rested  bool    // seat has been idle
+	served  bool    // seat has been granted before
 	granted instant // when
 }
 
@@ -53,6 +56,7 @@ type seat struct {
 	served    bool // has been granted
 	rested    bool // has been idle in the pool: it may have died there
 	idleSince instant
+	usedAt    instant       // when its last exchange, or its dial, ended
 	idleUntil instant       // 0: no bound
 	keep      time.Duration // the server's Keep-Alive timeout less a margin; 0: unknown
 
@@ -80,8 +84,13 @@ type origin struct {
 	making  int           // connections of other origins being ended to make room
 	backoff backoff
 	breaker *breaker
+	budget  budget
 
-	requests, failures, rejected, dialed, failedDials uint64
+	// idleLimit is after which time the origin was seen to close idle connections;
+	// 0: unknown. See lane.go.
+	idleLimit time.Duration
+
+	requests, retries, failures, rejected, dialed, failedDials uint64
 
 	starving link[*origin] // in pool.starving
 	empty    link[*origin] // in pool.empty
@@ -90,7 +99,11 @@ type origin struct {
 }
 
 func originName(key Origin) string {
-	return key.Scheme + "://" + net.JoinHostPort(key.Host, key.Port)
+	name := key.Scheme + "://" + net.JoinHostPort(key.Host, key.Port)
+	if key.Proxy != nil {
+		name += " through " + key.Proxy.String()
+	}
+	return name
 }
 
 // wantsDial tells whether somebody waits for whom no dial is under way.
@@ -131,6 +144,8 @@ func (o *origin) snapshot(now instant) OriginSnapshot {
 		Breaker:             o.breaker.String(),
 		ConsecutiveFailures: o.breaker.row,
 		Requests:            o.requests,
+		Retries:             o.retries,
+		IdleLimit:           o.idleLimit,
 		Failures:            o.failures,
 		Rejected:            o.rejected,
 		Dials:               o.dialed,

@@ -15,7 +15,7 @@ import (
 // deciding, so limits hold exactly.
 //
 // A call that wants a connection:
-//  1. gets the youngest idle one of its origin, if nobody waits before it;
+//  1. gets the youngest idle one of its origin, unless it wants a younger one (lane.go);
 //  2. else waits, and where the limits and the origin's backoff allow, a dial is
 //     started (for whoever is first when it is done);
 //  3. or is rejected: breaker open, queue full, session closed.
@@ -105,6 +105,7 @@ func (p *pool) originOf(key Origin) *origin {
 		return o
 	}
 	o := &origin{key: key, name: originName(key)}
+	o.budget = newBudget(p.cfg.Budget)
 	o.breaker = newBreaker(p.cfg.Breaker, o.name, func(from, to gobreaker.State) { p.changed(o, from, to) })
 	p.keyed[key] = o
 	return o
@@ -130,11 +131,13 @@ func (p *pool) acquire(now instant, w *waiter) {
 		p.noteEmpty(now, o)
 		return
 	}
-	if o.waiters.len() == 0 {
-		if s := p.takeIdle(now, o); s != nil {
-			p.grant(now, s, w)
-			return
-		}
+	if !w.again {
+		o.budget.request(now)
+	}
+	// Where others wait and a connection idles all the same, it is too old for them.
+	if s := p.takeIdle(now, o, w); s != nil {
+		p.grant(now, s, w)
+		return
 	}
 	o.waiters.pushBack(&w.place, w)
 	p.serve(now, o)
@@ -208,7 +211,7 @@ func (p *pool) refuse(w *waiter, err error) {
 
 func (p *pool) grant(now instant, s *seat, w *waiter) {
 	p.unqueue(w)
-	w.seat, w.rested, w.granted = s, s.rested, now
+	w.seat, w.rested, w.served, w.granted = s, s.rested, s.served, now
 	s.served = true
 	if w.lease {
 		s.owner = w.owner
@@ -223,11 +226,14 @@ func (p *pool) grant(now instant, s *seat, w *waiter) {
 	p.do(effGrant, w, s)
 }
 
-// takeIdle takes the youngest idle connection of o out of the pool, ending those
-// that may not be used any more.
-func (p *pool) takeIdle(now instant, o *origin) *seat {
+// takeIdle takes the youngest idle connection of o out of the pool, if w takes
+// that, ending those that may not be used any more.
+func (p *pool) takeIdle(now instant, o *origin, w *waiter) *seat {
 	for k := o.idle.back; k != nil; k = o.idle.back {
 		s := k.of
+		if !w.takes(now, s) {
+			return nil
+		}
 		p.unlist(s)
 		if s.usable(now) {
 			return s
@@ -244,12 +250,12 @@ func (p *pool) unlist(s *seat) {
 
 // serve gives waiting calls of o what there is: idle connections, then dials.
 func (p *pool) serve(now instant, o *origin) {
-	for o.waiters.len() > 0 {
-		s := p.takeIdle(now, o)
-		if s == nil {
-			break
+	for k := o.waiters.front; k != nil && o.idle.len() > 0; {
+		w := k.of
+		k = k.next
+		if s := p.takeIdle(now, o, w); s != nil {
+			p.grant(now, s, w)
 		}
-		p.grant(now, s, o.waiters.front.of)
 	}
 	if p.dialWhatMay(now, o) {
 		p.starve(o)
@@ -263,7 +269,10 @@ func (p *pool) serve(now instant, o *origin) {
 func (p *pool) dialWhatMay(now instant, o *origin) bool {
 	for o.wantsDial(p.cfg.Fresh) {
 		switch {
-		case o.dialing.len() >= p.cfg.MaxDialsPerOrigin, o.conns >= p.cfg.MaxConnsPerOrigin:
+		case o.dialing.len() >= p.cfg.MaxDialsPerOrigin:
+			return false
+		case o.conns >= p.cfg.MaxConnsPerOrigin:
+			p.renewIdle(o)
 			return false
 		case now < o.backoff.retryAt:
 			p.alarm(o)
@@ -300,6 +309,17 @@ func (p *pool) serveStarving(now instant) {
 			return
 		}
 	}
+}
+
+// askRetry: a call wants to be sent once more.
+func (p *pool) askRetry(now instant, key Origin) bool {
+	o := p.originOf(key)
+	ok := o.budget.retry(now)
+	if ok {
+		o.retries++
+	}
+	p.noteEmpty(now, o)
+	return ok
 }
 
 // giveBack: a lease has ended, or a call did not need its connection after all.

@@ -63,8 +63,9 @@ func (p *pump) stop(wait bool) {
 }
 
 // next makes the next piece the current one. The memory of the one before goes
-// back to be filled.
-func (p *pump) next(ctx, session context.Context) error {
+// back to be filled. It reports false, without an error, when answered was closed
+// before a piece was there.
+func (p *pump) next(ctx, session context.Context, answered <-chan struct{}) (got bool, err error) {
 	if p.buf != nil {
 		p.empty <- p.buf
 		p.buf = nil
@@ -72,11 +73,13 @@ func (p *pump) next(ctx, session context.Context) error {
 	select {
 	case f := <-p.full:
 		p.buf, p.piece, p.last = f.buf, f.piece, f.last
-		return f.err
+		return true, f.err
+	case <-answered:
+		return false, nil
 	case <-ctx.Done():
-		return ended(ctx)
+		return false, Ended(ctx)
 	case <-session.Done():
-		return ErrSessionClosed
+		return false, ErrSessionClosed
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 type Scheduler struct {
 	cfg        Config
 	began      time.Time
+	clock      func() int64 // now, for connections
 	system     *actor.ActorSystem
 	dispatcher *actor.PID
 	mail       *mailbox // the dispatcher's
@@ -54,7 +55,7 @@ var stopOnFailure = actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive {
 func Start(cfg Config) (*Scheduler, error) {
 	s := &Scheduler{
 		cfg:     cfg.withDefaults(),
-		began:   time.Now(),
+		began:   time.Now().Add(-1), // so that no instant is 0, which means none
 		empty:   make(chan struct{}),
 		stopped: make(chan struct{}),
 		over:    make(chan struct{}),
@@ -66,6 +67,7 @@ func Start(cfg Config) (*Scheduler, error) {
 			return nil, err
 		}
 	}
+	s.clock = func() int64 { return int64(s.now()) }
 	s.journal = newJournal(s.cfg.Logger, &s.crew)
 	s.calls.New = func() any { return newCall(s) }
 	s.system = s.cfg.System
@@ -106,8 +108,25 @@ func (s *Scheduler) Free(c *Call) {
 	}
 	c.ctx, c.answer, c.conn, c.err = nil, nil, nil, nil
 	c.piece, c.into, c.lease, c.done = nil, nil, false, false
+	c.answered, c.reading, c.joined = nil, nil, 0
 	s.calls.Put(c)
 }
+
+// MayRetry asks the budget of an origin for one retry, and takes it.
+func (s *Scheduler) MayRetry(o Origin) bool {
+	m := &askRetry{origin: o, reply: make(chan bool, 1)}
+	s.mail.PostUserMessage(m)
+	select {
+	case ok := <-m.reply:
+		return ok
+	case <-s.over:
+		return false
+	}
+}
+
+// BodyAbandoned tells the Logger of a streamed body that nobody reads, and where in
+// the user's code it was opened.
+func (s *Scheduler) BodyAbandoned(url, opened string) { s.journal.bodyAbandoned(url, opened) }
 
 // maxPooledHead keeps one large request from holding its memory for ever.
 const maxPooledHead = 64 << 10
@@ -134,7 +153,7 @@ func (s *Scheduler) Shutdown(ctx context.Context) error {
 	case <-s.empty:
 	case <-s.over:
 	case <-ctx.Done():
-		cutShort = ended(ctx)
+		cutShort = Ended(ctx)
 	}
 	return errors.Join(cutShort, s.Close())
 }

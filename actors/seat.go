@@ -45,7 +45,7 @@ func (p *pool) connUp(now instant, s *seat) {
 	}
 	s.turn.remove()
 	s.origin.backoff.succeeded()
-	s.idleSince = now
+	s.idleSince, s.usedAt = now, now
 	if age := p.cfg.MaxConnAge; age > 0 {
 		s.ends = now.add(age - age/10 + time.Duration(p.random()*float64(age/5)))
 	}
@@ -63,7 +63,7 @@ func (p *pool) connUp(now instant, s *seat) {
 func (p *pool) connIdle(now instant, s *seat, out outcome, keep time.Duration) {
 	switch s.state {
 	case seatBusy:
-		s.idleSince = now
+		s.idleSince, s.usedAt = now, now
 		if keep > 0 {
 			s.keep = keep
 		}
@@ -98,7 +98,7 @@ func (p *pool) offer(now instant, s *seat) {
 		p.stop(s)
 		return
 	}
-	w := p.next(s)
+	w := p.next(now, s)
 	if o := p.hungrier(s, w); o != nil {
 		p.makeRoom(o, s)
 		return
@@ -127,8 +127,9 @@ func (p *pool) hungrier(s *seat, w *waiter) *origin {
 	return k.of
 }
 
-// next is who has waited longest for s: pinned to it, or for any of its origin.
-func (p *pool) next(s *seat) *waiter {
+// next is who has waited longest for s: pinned to it, or for any of its origin
+// and content with it.
+func (p *pool) next(now instant, s *seat) *waiter {
 	var w *waiter
 	for k := s.pinned.front; k != nil; k = k.next {
 		if s.owner == nil || k.of.owner == s.owner {
@@ -139,7 +140,11 @@ func (p *pool) next(s *seat) *waiter {
 	if s.owner != nil {
 		return w
 	}
-	if k := s.origin.waiters.front; k != nil && (w == nil || k.of.since < w.since) {
+	k := s.origin.waiters.front
+	for k != nil && !k.of.takes(now, s) {
+		k = k.next
+	}
+	if k != nil && (w == nil || k.of.since < w.since) {
 		w = k.of
 	}
 	return w
@@ -225,6 +230,9 @@ func (p *pool) closed(now instant, s *seat, out outcome, err error) {
 		p.dialFailed(now, s, out, err)
 	} else {
 		p.report(now, o, out, &s.probe)
+		if s.conn.diedIdle {
+			o.learnIdleLimit(now, s, p.sweepInterval())
+		}
 	}
 	p.serveStarving(now) // in the order in which they came to need a slot
 	p.serve(now, o)

@@ -55,6 +55,7 @@ func (p *pool) sweep(now instant) {
 				p.stop(s)
 				continue
 			case due:
+				s.origin.doubtIdleLimit(now, s, p.sweepInterval())
 				p.suspects = append(p.suspects, suspect{s, s.idleSince})
 			}
 			if e := s.expires(); e != 0 {

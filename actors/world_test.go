@@ -71,8 +71,10 @@ func (w *world) check() {
 		if o.conns > p.cfg.MaxConnsPerOrigin || o.dialing.len() > p.cfg.MaxDialsPerOrigin && !p.cfg.Fresh {
 			w.t.Errorf("%s: %d connections, %d dials: over the limit", o.name, o.conns, o.dialing.len())
 		}
-		if o.waiters.len() > 0 && o.idle.len() > 0 {
-			w.t.Errorf("%s: calls wait while connections idle", o.name)
+		for k := o.waiters.front; k != nil && o.idle.len() > 0; k = k.next {
+			if k.of.takes(w.now, o.idle.back.of) {
+				w.t.Errorf("%s: %s waits while a connection idles", o.name, w.names[k.of])
+			}
 		}
 		if o.making < 0 {
 			w.t.Errorf("%s: making %d", o.name, o.making)

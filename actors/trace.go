@@ -1,0 +1,70 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/seed53b03582/troupe/conn"
+)
+
+// Times are the moments of one exchange. The connection's actor notes them in the
+// caller's Answer.
+type Times struct {
+	started instant // of the first try
+	asked   instant // for a connection
+	granted instant
+	wrote   instant // the last byte of the request
+	first   instant // byte of the answer
+	ended   instant // the whole answer, for a streamed one its head
+	fresh   bool    // no other call had used the connection
+	opening opening // of the connection
+}
+
+// opening is how long a connection took to be made.
+type opening struct {
+	dial, tls time.Duration
+}
+
+// Span is how long each part of an exchange took. What did not happen is 0.
+type Span struct {
+	Queued    time.Duration // the wait for a connection, without its making
+	Dial      time.Duration // name lookup and connect, a proxy's tunnel included; 0 when reused
+	TLS       time.Duration // the handshake; 0 when reused
+	Write     time.Duration // from the grant of the connection to the last byte of the request
+	FirstByte time.Duration // from there to the first byte of the answer
+	Total     time.Duration // from first asking for a connection to the end of what is there
+	Reused    bool          // the connection had served another call
+}
+
+// After makes the total of t begin with that of the try before it, if there was one.
+func (t *Times) After(before Times) {
+	t.started = t.asked
+	if before.started != 0 {
+		t.started = before.started
+	}
+}
+
+// Span sums the times up. Where a step was not reached, what follows is 0.
+func (t *Times) Span() Span {
+	s := Span{Total: t.ended.since(t.started), Reused: t.granted != 0 && !t.fresh}
+	if t.granted == 0 {
+		s.Queued = t.ended.since(t.asked)
+		return s
+	}
+	s.Queued = t.granted.since(t.asked)
+	if t.fresh {
+		s.Dial, s.TLS = t.opening.dial, t.opening.tls
+		s.Queued = max(0, s.Queued-s.Dial-s.TLS) // another call's dial may have begun before
+	}
+	if t.wrote > t.granted {
+		s.Write = t.wrote.since(t.granted)
+		if t.first > t.wrote {
+			s.FirstByte = t.first.since(t.wrote)
+		}
+	}
+	return s
+}
+
+// note takes the moments that the socket's owner saw.
+func (t *Times) note(io *conn.Conn, now instant) {
+	t.wrote, t.first, t.ended = instant(io.WroteAt()), instant(io.FirstAt()), now
+}
