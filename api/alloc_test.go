@@ -92,13 +92,16 @@ func BenchmarkGet(b *testing.B) {
 
 func BenchmarkEncode(b *testing.B) {
 	s := newSession(b, Config{})
-	call := s.sched.NewCall()
+	r := s.takeRequest()
+	call := r.call
 	defer s.sched.Free(call)
-	r := new(request)
 	b.ReportAllocs()
 	for b.Loop() {
-		r.method = "GET"
-		if err := r.prepare(call, "http://example.com:8080/path?query=1", nil, false); err != nil {
+		r.method, r.call = "GET", call
+		if err := r.prepare("http://example.com:8080/path?query=1", nil); err != nil {
+			b.Fatal(err)
+		}
+		if err := r.encode(); err != nil {
 			b.Fatal(err)
 		}
 		r.reset()

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -49,9 +50,10 @@ type payload struct {
 	bytes       []byte
 	file        *os.File
 	reader      io.Reader
-	quick       bool      // reader is memory and never blocks
-	size        int64     // of file or reader; -1 means until io.EOF
-	claimed     *DiskFile // whose file it is, to be given back after the call
+	quick       bool                      // reader is memory and never blocks
+	size        int64                     // of file or reader; -1 means until io.EOF
+	reopen      func() (io.Reader, error) // gives reader from its start again; nil: it can't be
+	claimed     *DiskFile                 // whose file it is, to be given back after the call
 }
 
 // smallBody is up to where a body in memory is copied to go out with the head in
@@ -74,8 +76,51 @@ func (r *request) loadBody() error {
 		return guard("JSON", r.loadJSON)
 	case r.has(optBody):
 		return guard("Body", r.loadReader)
+	case r.has(optMultipart):
+		return guard("Multipart", r.loadMultipart)
 	}
 	return nil
+}
+
+// loadMultipart handles Multipart.
+func (r *request) loadMultipart() error {
+	m := r.multipart
+	r.contentType = m.contentType()
+	if b := m.bytes(); b != nil {
+		r.setBytes(b)
+		return nil
+	}
+	body, err := m.open()
+	if err != nil {
+		return err
+	}
+	reopen := m.open
+	if !m.replayable() {
+		reopen = nil
+	}
+	r.setReader(body, m.size(), reopen)
+	return nil
+}
+
+// replayable tells whether the body can be sent from its start again.
+func (p *payload) replayable() bool { return p.reader == nil || p.reopen != nil }
+
+// rewind sets the body to its start again, once nobody reads it any more.
+func (r *request) rewind(ctx context.Context) error {
+	if err := r.session.sched.AwaitReader(ctx, r.call); err != nil {
+		return err
+	}
+	if r.file != nil {
+		_, err := r.file.Seek(0, io.SeekStart)
+		return err
+	}
+	if r.reader == nil {
+		return nil
+	}
+	return guard("Body", func() (err error) {
+		r.reader, err = r.reopen()
+		return err
+	})
 }
 
 // guard turns a panic of the user's code into an error.
@@ -94,10 +139,36 @@ func guard(field string, f func() error) (err error) {
 
 func (r *request) setBytes(b []byte) { r.present, r.bytes = true, b }
 
-func (r *request) setReader(body io.Reader, size int64) {
+// setReader makes body the payload. reopen, where it can be read again, gives it from
+// its start.
+func (r *request) setReader(body io.Reader, size int64, reopen func() (io.Reader, error)) {
 	r.present, r.size = true, size
 	if size != 0 {
-		r.reader = body
+		r.reader, r.reopen = body, reopen
+	}
+}
+
+// setSection makes n bytes of src from offset at the payload. They are read by
+// position, so any number of calls may do so.
+func (r *request) setSection(src io.ReaderAt, at, n int64) {
+	section := func() (io.Reader, error) { return io.NewSectionReader(src, at, n), nil }
+	body, _ := section()
+	r.setReader(body, n, section)
+}
+
+// seekable tells how to go back to where a reader of the user's stands now.
+func seekable(body io.Reader) func() (io.Reader, error) {
+	s, ok := body.(io.Seeker)
+	if !ok {
+		return nil
+	}
+	start, err := s.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return nil // a pipe in the guise of a file
+	}
+	return func() (io.Reader, error) {
+		_, err := s.Seek(start, io.SeekStart)
+		return body, err
 	}
 }
 
@@ -124,11 +195,11 @@ func (r *request) loadReader() error {
 		if n < 0 {
 			return &InputError{Field: "Body", Reason: fmt.Sprintf("its Len is %d", n), Fix: "return what is left to read"}
 		}
-		r.setReader(r.body, int64(n))
+		r.setReader(r.body, int64(n), seekable(r.body))
 	case File:
 		return r.loadFile("Body", b)
 	default:
-		r.setReader(b, -1)
+		r.setReader(b, -1, seekable(b))
 	}
 	return nil
 }
@@ -136,7 +207,7 @@ func (r *request) loadReader() error {
 // loadMemory takes n bytes from offset at of what is in memory already.
 func (r *request) loadMemory(src io.ReaderAt, at int64, n int) error {
 	if n > smallBody {
-		r.setReader(io.NewSectionReader(src, at, int64(n)), int64(n))
+		r.setSection(src, at, int64(n))
 		r.quick = true
 		return nil
 	}

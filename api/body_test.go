@@ -70,7 +70,7 @@ func TestBody(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := server.last(t)
-			_, head, _ := strings.Cut(got.head, "Accept: */*\r\n")
+			_, head, _ := strings.Cut(got.head, codingsLine)
 			if head != c.head+"\r\n" || got.body != c.body {
 				t.Errorf("got  %q %.60q\nwant %q %.60q", head, got.body, c.head+"\r\n", c.body)
 			}

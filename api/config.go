@@ -1,8 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"crypto/tls"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -56,10 +59,38 @@ type Config struct {
 	// MaxHeaderBytes bounds an answer's head in bytes; a larger one is
 	// ErrTooLarge. Zero means 256 KiB, negative no bound.
 	MaxHeaderBytes int
-	// MaxBodyBytes bounds an answer's body in bytes where it is kept in memory;
-	// a larger one is ErrTooLarge. Streams have no bound. Zero means 256 MiB,
+	// MaxBodyBytes bounds an answer's body in bytes, decoded, where it is kept in
+	// memory; a larger one is ErrTooLarge. Streams have no bound. Zero means 256 MiB,
 	// negative no bound.
 	MaxBodyBytes int64
+	// BodyTimeout ends a StreamBody that was not read for so long, closes its
+	// connection, and tells the Logger where it was opened. Zero means 60 s,
+	// negative never.
+	BodyTimeout time.Duration
+
+	// MaxRedirects bounds the redirects that one call follows; one more is
+	// ErrTooManyRedirects. Zero means 10; with a negative number none is followed and
+	// the 3xx answer returned.
+	MaxRedirects int
+	// Jar keeps cookies. It hears of every answer's Set-Cookie and is asked for
+	// each request; a Cookie header of the caller's stays beside its cookies. It must
+	// be safe for concurrent use, as net/http/cookiejar's is. nil keeps none.
+	Jar http.CookieJar
+	// Proxy names the proxy for a URL, nil for none. Its schemes are http, https,
+	// socks5 and socks5h, with user info where the proxy wants that. A nil Proxy
+	// means what HTTP_PROXY, HTTPS_PROXY and NO_PROXY said when the session was
+	// started, or, where there is a Driver, none. See Direct and ProxyURL.
+	Proxy func(target *url.URL) (*url.URL, error)
+	// Retry is when a failed call is sent once more.
+	Retry Retry
+
+	// ExpectContinueFrom sends bodies of that many bytes and more, and those of
+	// unknown length, only when the server has asked for them, as the option
+	// ExpectContinue does. Zero and negative mean only with that option.
+	ExpectContinueFrom int64
+	// ExpectContinueTimeout is how long a server may take to ask for such a body
+	// before it is sent unasked. Zero means 1 s; it must not be negative.
+	ExpectContinueTimeout time.Duration
 
 	// Breaker are the thresholds of each origin's circuit breaker.
 	Breaker Breaker
@@ -69,13 +100,14 @@ type Config struct {
 	System *actor.ActorSystem
 
 	// Logger hears of breakers that change state (message "circuit breaker",
-	// attributes origin, from and to: closed, open or half-open) and of panics
-	// inside actors (message "actor failed", attributes actor and error). Both
-	// forms are stable. It is never called from inside an actor. nil means silent.
+	// attributes origin, from and to: closed, open or half-open), of panics
+	// inside actors (message "actor failed", attributes actor and error), and of
+	// bodies that nobody read (message "response body abandoned", attributes url and
+	// opened, a place in the code). Where it is enabled for debug, it also gets all
+	// that goes over the wire (message "wire", attributes connection, origin, sent
+	// and text), with secrets masked, which is slow. These forms are stable. It is never called from inside an actor. nil means silent.
 	Logger *slog.Logger
 }
-
-const defaultMaxBodyBytes = 256 << 20
 
 // validate refuses what no session can mean.
 func (cfg *Config) validate() error {
@@ -94,8 +126,10 @@ func (cfg *Config) validate() error {
 		return wrong("Breaker.OpenFor", "is negative", "give a duration, or 0 for the default")
 	case b.Probes < 0:
 		return wrong("Breaker.Probes", "is negative", "give at least 1, or 0 for the default")
+	case cfg.ExpectContinueTimeout < 0:
+		return wrong("ExpectContinueTimeout", "is negative", "give a duration, or 0 for the default")
 	}
-	return nil
+	return cfg.Retry.validate()
 }
 
 // scheduler is the part of the settings that the scheduler needs.
@@ -113,18 +147,47 @@ func (cfg *Config) scheduler() actors.Config {
 		ResponseHeaderTimeout: cfg.ResponseHeaderTimeout,
 		MaxHeaderBytes:        cfg.MaxHeaderBytes,
 		Breaker:               cfg.Breaker,
+		Budget:                cfg.Retry.withDefaults().budget(),
 		System:                cfg.System,
 		Logger:                cfg.Logger,
 	}
 }
 
-// maxBody is the bound in the scheduler's terms, where 0 means none.
-func (cfg *Config) maxBody() int64 {
-	switch {
-	case cfg.MaxBodyBytes == 0:
-		return defaultMaxBodyBytes
-	case cfg.MaxBodyBytes < 0:
-		return 0
+// settings are what a session itself minds, with every zero resolved.
+type settings struct {
+	maxBody      int64         // 0: no bound
+	bodyTimeout  time.Duration // <= 0: never
+	maxRedirects int           // negative: none is followed
+	jar          http.CookieJar
+	proxies      *proxies // nil: none is ever used
+	retry        Retry
+	expectFrom   int64 // <= 0: never
+	expectWait   time.Duration
+}
+
+const (
+	defaultMaxBodyBytes = 256 << 20
+	defaultBodyTimeout  = time.Minute
+	defaultMaxRedirects = 10
+	defaultExpectWait   = time.Second // what curl and net/http wait
+)
+
+func (cfg *Config) settings() settings {
+	s := settings{
+		maxBody:      max(0, cmp.Or(cfg.MaxBodyBytes, defaultMaxBodyBytes)),
+		bodyTimeout:  cmp.Or(cfg.BodyTimeout, defaultBodyTimeout),
+		maxRedirects: cmp.Or(cfg.MaxRedirects, defaultMaxRedirects),
+		jar:          cfg.Jar,
+		retry:        cfg.Retry.withDefaults(),
+		expectFrom:   cfg.ExpectContinueFrom,
+		expectWait:   cmp.Or(cfg.ExpectContinueTimeout, defaultExpectWait),
 	}
-	return cfg.MaxBodyBytes
+	choose := cfg.Proxy
+	if choose == nil && cfg.Driver == nil {
+		choose = ProxyFromEnvironment()
+	}
+	if choose != nil {
+		s.proxies = newProxies(choose, cfg.TLS)
+	}
+	return s
 }

@@ -89,7 +89,7 @@ func (s *Session) Lease(ctx context.Context, url string, opts ...Option) (*Lease
 		return nil, errNoContext()
 	}
 	r := s.takeRequest()
-	defer s.giveRequest(r)
+	defer r.release()
 	if err := r.applyAll(opts); err != nil {
 		return nil, err
 	}
@@ -100,11 +100,13 @@ func (s *Session) Lease(ctx context.Context, url string, opts ...Option) (*Lease
 	if r.to, err = parseURL(url); err != nil {
 		return nil, err
 	}
-	ctx, cancel := r.bound(ctx)
-	defer cancel()
-	c, owner, err := s.sched.Lease(ctx, r.origin())
+	origin, err := r.origin()
 	if err != nil {
-		return nil, explain(err, &r.to)
+		return nil, err
+	}
+	c, owner, err := s.sched.Lease(r.bound(ctx), origin)
+	if err != nil {
+		return nil, r.explain(err, nil)
 	}
 	l := &Lease{sched: s.sched}
 	l.connection = Connection{conn: c, owner: owner, lease: l}
@@ -147,6 +149,7 @@ const errReleased = plainError("the lease of this connection was released")
 func (r *request) pin(call *actors.Call) error {
 	c := r.connection
 	if c == nil {
+		call.Conn, call.Owner = nil, nil
 		return nil
 	}
 	var err error

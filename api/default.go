@@ -32,7 +32,7 @@ func defaultSession() (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	standard.session = &Session{sched: sched, maxBody: defaultMaxBodyBytes, oneShot: true}
+	standard.session = &Session{sched: sched, settings: new(Config).settings(), oneShot: true}
 	return standard.session, nil
 }
 

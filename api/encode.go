@@ -4,17 +4,19 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math/bits"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/conn"
 	"github.com/seed53b03582/troupe/conn/http1"
 )
 
-// prepare makes a call of what the user asked for, or says what is wrong with
-// it. Nothing is sent in here.
-func (r *request) prepare(call *actors.Call, url string, opts []Option, oneShot bool) (err error) {
+// prepare takes in what the user asked for, or says what is wrong with it. Nothing
+// is sent in here.
+func (r *request) prepare(url string, opts []Option) (err error) {
 	if err = r.applyAll(opts); err != nil {
 		return err
 	}
@@ -24,6 +26,7 @@ func (r *request) prepare(call *actors.Call, url string, opts []Option, oneShot 
 	if err = r.checkMix(); err != nil {
 		return err
 	}
+	r.url = url
 	if r.to, err = parseURL(url); err != nil {
 		return err
 	}
@@ -34,14 +37,26 @@ func (r *request) prepare(call *actors.Call, url string, opts []Option, oneShot 
 	if err = r.loadBody(); err != nil {
 		return r.located(err)
 	}
-	if call.Head, err = r.appendHead(call.Head[:0], oneShot); err != nil {
+	return nil
+}
+
+// encode makes the next request of the call: its head, and where it goes.
+func (r *request) encode() (err error) {
+	call := r.call
+	if call.Origin, err = r.origin(); err != nil {
 		return err
 	}
-	call.Origin = r.origin()
+	r.closes, r.decodes = false, false
+	r.cookie = r.session.cookiesFor(&r.to)
+	if call.Head, err = r.appendHead(call.Head[:0], call.Origin.Proxy); err != nil {
+		return err
+	}
 	call.Method = r.method
 	call.Bytes, call.File, call.Reader, call.Size = r.bytes, r.file, r.reader, r.size
 	call.Quick = r.quick
-	call.Stream, call.Close = r.has(optStream), r.closes
+	call.Stream, call.Close = r.has(optStream|optStreamBody), r.closes
+	call.MaxBody = r.session.maxBody
+	call.Again, call.Lane, call.Repeats = r.tries > 0, r.lane(), r.reconnects()
 	return r.pin(call)
 }
 
@@ -56,12 +71,15 @@ func (r *request) located(err error) error {
 
 // origin is what the scheduler groups connections by. http has no TLS settings:
 // calls with and without them share.
-func (r *request) origin() actors.Origin {
-	o := actors.Origin{Scheme: r.to.scheme, Host: r.to.host, Port: r.to.port}
+func (r *request) origin() (o actors.Origin, err error) {
+	o = actors.Origin{Scheme: r.to.scheme, Host: r.to.host, Port: r.to.port}
 	if o.Scheme == "https" {
 		o.TLS = r.tls
 	}
-	return o
+	if p := r.session.proxies; p != nil {
+		o.Proxy, err = p.of(r.to.url())
+	}
+	return o, err
 }
 
 // checkMethod puts the known methods into capitals; others are case-sensitive
@@ -88,7 +106,8 @@ func (r *request) checkMethod() error {
 // checkMix refuses options that contradict each other. Data beside JSON does
 // not: there JSON is ignored.
 func (r *request) checkMix() error {
-	const bodies = optData | optForm | optJSON | optBody
+	const bodies = optData | optForm | optJSON | optBody | optMultipart
+	const credentials = optBasicAuth | optBearer | optDigestAuth
 	both := func(a, b option) error {
 		return &InputError{Field: (r.given & a).String(), Reason: "can't be given together with " + (r.given & b).String(), Fix: "leave one of them out"}
 	}
@@ -97,11 +116,16 @@ func (r *request) checkMix() error {
 		return both(bodies, optUpload)
 	case r.has(optBody) && r.has(bodies&^optBody):
 		return both(optBody, bodies&^optBody)
+	case r.has(optMultipart) && r.has(bodies&^optMultipart):
+		return both(optMultipart, bodies&^optMultipart)
 	case !r.has(optUpload) && r.has(optMIMEType|optMethod):
 		return &InputError{Field: r.only(optMIMEType | optMethod).String(), Reason: "is for Upload alone",
 			Fix: "give a Content-Type in Headers, a method as Request's argument"}
-	case r.has(optBasicAuth) && r.has(optBearer):
-		return both(optBasicAuth, optBearer)
+	case bits.OnesCount32(uint32(r.only(credentials))) > 1:
+		first := r.first(credentials)
+		return both(first, credentials&^first)
+	case r.has(optStream) && r.has(optStreamBody):
+		return both(optStream, optStreamBody)
 	case r.has(optConnection) && r.has(optLease):
 		return both(optConnection, optLease)
 	case r.method == http.MethodTrace && r.has(bodies):
@@ -113,6 +137,9 @@ func (r *request) checkMix() error {
 // only is what was given of a set.
 func (r *request) only(set option) option { return r.given & set }
 
+// first is the first that was given of a set.
+func (r *request) first(set option) option { return r.only(set) & -r.only(set) }
+
 // own are the headers that have a default and stand among the caller's.
 type own uint8
 
@@ -122,17 +149,23 @@ const (
 	ownConnection
 	ownAuthorization
 	ownContentType
+	ownAcceptEncoding // or Range: parts of an encoded body can't be decoded
+	ownProxyAuthorization
 )
 
 // appendHead encodes the request's head (RFC 9112 §2.1): Host first, as RFC 9110
 // §7.2 advises, the defaults, and the caller's headers sorted by name.
-func (r *request) appendHead(dst []byte, oneShot bool) ([]byte, error) {
+func (r *request) appendHead(dst []byte, proxy *conn.Proxy) ([]byte, error) {
 	given, err := r.collectHeaders()
 	if err != nil {
 		return dst, err
 	}
 	// Method, target and authority have been checked; what is constant needs no check.
 	dst = append(append(dst, r.method...), ' ')
+	forwarded := proxy != nil && proxy.Forwards(r.to.scheme)
+	if forwarded { // absolute-form, RFC 9112 §3.2.2
+		dst = append(append(append(dst, r.to.scheme...), "://"...), r.to.authority...)
+	}
 	dst = append(append(dst, r.to.target...), " HTTP/1.1\r\nHost: "...)
 	dst = append(append(dst, cmp.Or(r.host, r.to.authority)...), "\r\n"...)
 	if given&ownUserAgent == 0 {
@@ -141,7 +174,11 @@ func (r *request) appendHead(dst []byte, oneShot bool) ([]byte, error) {
 	if given&ownAccept == 0 {
 		dst = append(dst, "Accept: */*\r\n"...)
 	}
-	if given&ownConnection == 0 && oneShot {
+	if given&ownAcceptEncoding == 0 {
+		dst = append(dst, "Accept-Encoding: "+acceptEncoding+"\r\n"...)
+		r.decodes = true
+	}
+	if given&ownConnection == 0 && r.session.oneShot {
 		dst = append(dst, "Connection: close\r\n"...)
 		r.closes = true
 	}
@@ -155,10 +192,16 @@ func (r *request) appendHead(dst []byte, oneShot bool) ([]byte, error) {
 			add("Authorization", credentials)
 		}
 	}
+	if forwarded && given&ownProxyAuthorization == 0 && proxy.Authorization() != "" {
+		add("Proxy-Authorization", proxy.Authorization())
+	}
 	if given&ownContentType == 0 && r.contentType != "" {
 		add("Content-Type", r.contentType)
 	}
-	dst = r.appendFraming(dst)
+	if r.cookie != "" {
+		add("Cookie", r.cookie)
+	}
+	dst = r.appendExpect(r.appendFraming(dst))
 	for _, f := range r.fields {
 		if f.value != "" || !strings.EqualFold(f.name, "User-Agent") {
 			add(f.name, f.value)
@@ -180,6 +223,21 @@ func (r *request) appendFraming(dst []byte) []byte {
 		return http1.AppendUintField(dst, "Content-Length", uint64(r.size)+uint64(len(r.bytes)))
 	}
 	return dst
+}
+
+// appendExpect asks the server whether it wants the body, where that is worth a
+// round trip.
+func (r *request) appendExpect(dst []byte) []byte {
+	s := r.session
+	r.call.Expect = 0
+	known := r.size >= 0
+	size := r.size + int64(len(r.bytes))
+	large := s.expectFrom > 0 && (!known || size >= s.expectFrom)
+	if !r.present || known && size == 0 || r.unexpected || !r.has(optExpect) && !large {
+		return dst
+	}
+	r.call.Expect = s.expectWait
+	return append(dst, "Expect: 100-continue\r\n"...)
 }
 
 // headError names what the codec refused.
@@ -214,8 +272,8 @@ func (r *request) collectHeaders() (given own, err error) {
 		}
 	}
 	sortFields(r.fields)
-	for _, f := range r.fields {
-		o, err := r.judge(f)
+	for i := range r.fields {
+		o, err := r.judge(&r.fields[i])
 		if err != nil {
 			return 0, err
 		}
@@ -227,14 +285,20 @@ func (r *request) collectHeaders() (given own, err error) {
 
 // judge tells which default a header of the caller's replaces, and refuses what
 // the caller can't decide.
-func (r *request) judge(f field) (own, error) {
+func (r *request) judge(f *field) (own, error) {
 	is := func(name string) bool { return strings.EqualFold(f.name, name) }
 	switch {
 	case is("Host"), is("Content-Length"), is("Transfer-Encoding"):
 		return 0, &InputError{Field: "Headers", Reason: fmt.Sprintf("%q can't be given", f.name), Err: ErrReservedHeader,
 			Fix: "leave it out; for another Host there is the option Host"}
 	case is("Expect") && containsToken(f.value, "100-continue"):
-		return 0, &InputError{Field: "Headers", Reason: "Expect: 100-continue is not supported", Fix: "leave it out"}
+		r.given |= optExpect
+		f.absent = true
+	case r.dropped(is):
+		f.absent = true
+	case is("Cookie") && r.cookie != "": // what the jar knows stands beside it, in one line (RFC 6265 §5.4)
+		f.value += "; " + r.cookie
+		r.cookie = ""
 	case is("Connection"):
 		r.closes = r.closes || containsToken(f.value, "close")
 		return ownConnection, nil
@@ -242,9 +306,16 @@ func (r *request) judge(f field) (own, error) {
 		return ownUserAgent, nil
 	case is("Accept"):
 		return ownAccept, nil
+	case is("Accept-Encoding"), is("Range"):
+		return ownAcceptEncoding, nil
+	case is("Proxy-Authorization"):
+		return ownProxyAuthorization, nil
 	case is("Authorization"):
 		return ownAuthorization, nil
 	case is("Content-Type"):
+		if r.has(optMultipart) {
+			return 0, &InputError{Field: "Headers", Reason: fmt.Sprintf("%q can't be given beside Multipart, whose boundary it must name", f.name), Fix: "leave it out"}
+		}
 		return ownContentType, nil
 	}
 	return 0, nil

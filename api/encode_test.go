@@ -17,13 +17,19 @@ import (
 
 // encode makes the head and body that a call would send.
 func encode(method, url string, oneShot bool, opts ...Option) (*actors.Call, error) {
-	r := &request{method: method}
-	call := new(actors.Call)
-	err := r.prepare(call, url, opts, oneShot)
-	return call, err
+	r := &request{session: &Session{oneShot: oneShot}, call: new(actors.Call), method: method}
+	err := r.prepare(url, opts)
+	if err == nil {
+		err = r.encode()
+	}
+	return r.call, err
 }
 
-const plainHead = "Host: h\r\nUser-Agent: troupe\r\nAccept: */*\r\n"
+const (
+	plainHead = "Host: h\r\nUser-Agent: troupe\r\nAccept: */*\r\n" + codingsLine
+
+	codingsLine = "Accept-Encoding: gzip, deflate, br, zstd\r\n"
+)
 
 func TestHead(t *testing.T) {
 	for _, c := range []struct {
@@ -35,7 +41,7 @@ func TestHead(t *testing.T) {
 		{"plain", "GET", "http://h/", nil, plainHead, ""},
 		{"nil option", "GET", "http://h/", []Option{nil, (*Connection)(nil), (*Lease)(nil), Params(nil), Headers(nil), Data(nil),
 			Query(nil), HeaderValues(nil), Form(nil), Body(nil), TLS(nil)}, plainHead, ""},
-		{"port", "GET", "http://h:81/", nil, "Host: h:81\r\nUser-Agent: troupe\r\nAccept: */*\r\n", ""},
+		{"port", "GET", "http://h:81/", nil, "Host: h:81\r\nUser-Agent: troupe\r\nAccept: */*\r\n" + codingsLine, ""},
 		{"fragment", "GET", "http://h/a#b", nil, plainHead, "GET /a HTTP/1.1"},
 		{"params", "GET", "http://h/p", []Option{Params{"b": "2 3", "a": "ä&="}}, plainHead, "GET /p?a=%C3%A4%26%3D&b=2+3 HTTP/1.1"},
 		{"params behind a query", "GET", "http://h/p?x=1", []Option{Params{"a": "b"}}, plainHead, "GET /p?x=1&a=b HTTP/1.1"},
@@ -47,13 +53,13 @@ func TestHead(t *testing.T) {
 		{"headers sorted, case kept", "GET", "http://h/", []Option{Headers{"x-b": "2", "X-a": "1", "X-B": "3"}},
 			plainHead + "X-B: 3\r\nX-a: 1\r\nx-b: 2\r\n", ""},
 		{"headers override", "GET", "http://h/", []Option{Headers{"user-agent": "me", "ACCEPT": "text/plain"}},
-			"Host: h\r\nACCEPT: text/plain\r\nuser-agent: me\r\n", ""},
-		{"no user agent", "GET", "http://h/", []Option{Headers{"User-Agent": ""}}, "Host: h\r\nAccept: */*\r\n", ""},
+			"Host: h\r\n" + codingsLine + "ACCEPT: text/plain\r\nuser-agent: me\r\n", ""},
+		{"no user agent", "GET", "http://h/", []Option{Headers{"User-Agent": ""}}, "Host: h\r\nAccept: */*\r\n" + codingsLine, ""},
 		{"empty header", "GET", "http://h/", []Option{Headers{"X-Empty": ""}}, plainHead + "X-Empty: \r\n", ""},
 		{"header values", "GET", "http://h/", []Option{HeaderValues(http.Header{"X-V": {"1", "2"}, "Accept": nil}), Headers{"X-V": "0"}},
-			"Host: h\r\nUser-Agent: troupe\r\nX-V: 0\r\nX-V: 1\r\nX-V: 2\r\n", ""},
+			"Host: h\r\nUser-Agent: troupe\r\n" + codingsLine + "X-V: 0\r\nX-V: 1\r\nX-V: 2\r\n", ""},
 		{"latin-1 value", "GET", "http://h/", []Option{Headers{"X": "\xe4\tb"}}, plainHead + "X: \xe4\tb\r\n", ""},
-		{"host", "GET", "http://h/", []Option{Host("Other.example:8080")}, "Host: Other.example:8080\r\nUser-Agent: troupe\r\nAccept: */*\r\n", ""},
+		{"host", "GET", "http://h/", []Option{Host("Other.example:8080")}, "Host: Other.example:8080\r\nUser-Agent: troupe\r\nAccept: */*\r\n" + codingsLine, ""},
 		{"user info", "GET", "http://Aladdin:open%20sesame@h/", nil, plainHead + "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n", ""},
 		{"basic", "GET", "http://x:y@h/", []Option{BasicAuth("Aladdin", "open sesame")}, plainHead + "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n", ""},
 		{"bearer", "GET", "http://x:y@h/", []Option{Bearer("abc")}, plainHead + "Authorization: Bearer abc\r\n", ""},
@@ -140,7 +146,6 @@ func TestInputErrors(t *testing.T) {
 		{"colon in a name", "Headers", "header name", []Option{Headers{"X:": "b"}}},
 		{"empty name", "Headers", "header name", []Option{Headers{"": "b"}}},
 		{"unicode name", "Headers", "header name", []Option{Headers{"Ä": "b"}}},
-		{"expect", "Headers", "100-continue", []Option{Headers{"expect": "100-Continue"}}},
 		{"host", "Host", "not allowed", []Option{Host("a/b")}},
 		{"host injects", "Host", "not allowed", []Option{Host("a\r\nX: y")}},
 		{"empty host", "Host", "has no host", []Option{Host("")}},

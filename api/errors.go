@@ -58,6 +58,9 @@ var (
 	// ErrReservedHeader comes inside an *InputError: a Host, Content-Length or
 	// Transfer-Encoding key among the caller's headers. Nothing was sent.
 	ErrReservedHeader = errors.New("this header is derived from the URL and the body")
+	// ErrTooManyRedirects comes inside a *RedirectError: MaxRedirects were followed
+	// already.
+	ErrTooManyRedirects = errors.New("too many redirects; raise MaxRedirects, or look at them with NoRedirect")
 )
 
 // InputError is a call that can't be sent as it was asked for: a URL, header,
@@ -93,6 +96,7 @@ type HTTPConnectionError struct {
 	Sent       Sent     // SentNothing
 	RemoteAddr net.Addr // nil before there is one
 	Err        error    // the cause
+	Trace      Trace    // when what happened; of the last try
 }
 
 // IOError tells that an established connection failed: it was closed or reset,
@@ -104,6 +108,7 @@ type IOError struct {
 	Sent       Sent     // what the server may have seen
 	RemoteAddr net.Addr // nil before there is one
 	Err        error    // the cause
+	Trace      Trace    // when what happened; of the last try
 }
 
 // ProtocolError tells that the server's bytes are not HTTP/1, or leave in doubt
@@ -114,6 +119,7 @@ type ProtocolError struct {
 	Sent       Sent     // what the server may have seen
 	RemoteAddr net.Addr // the server's address
 	Err        error    // the codec's complaint, with the RFC's section
+	Trace      Trace    // when what happened; of the last try
 }
 
 // failure is the layout that the three share, and their methods.
@@ -123,6 +129,7 @@ type failure struct {
 	Sent       Sent
 	RemoteAddr net.Addr
 	Err        error
+	Trace      Trace
 }
 
 func (f *failure) message(what string) string {
@@ -197,13 +204,15 @@ func (e *StatusError) Error() string {
 	return s
 }
 
-// explain turns what the scheduler says of a call into what a user decides on.
-func explain(err error, to *location) error {
+// explain turns what the scheduler says of a call into what a user decides on, and
+// keeps the evidence for the decision over a retry.
+func (r *request) explain(err error, a *actors.Answer) error {
 	var c *conn.Error
 	if !errors.As(err, &c) {
-		return fmt.Errorf("troupe: %s: %w", to, err)
+		return fmt.Errorf("troupe: %s: %w", &r.to, err)
 	}
-	f := failure{URL: to.String(), Op: c.Op, Sent: c.Sent, RemoteAddr: c.RemoteAddr, Err: c.Err}
+	r.lost = c
+	f := failure{URL: r.to.String(), Op: c.Op, Sent: c.Sent, RemoteAddr: c.RemoteAddr, Err: c.Err, Trace: trace(a, r.tries)}
 	switch {
 	case c.Op <= OpTLS:
 		e := HTTPConnectionError(f)

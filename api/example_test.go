@@ -30,6 +30,40 @@ func startServer() *httptest.Server {
 	}))
 }
 
+// serve starts a server of one function.
+func serve(f http.HandlerFunc) *httptest.Server { return httptest.NewServer(f) }
+
+// newSession is NewSession for settings that are known to be right.
+func newSession(cfg api.Config) *api.Session {
+	session, err := api.NewSession(cfg)
+	if err != nil {
+		panic(err)
+	}
+	return session
+}
+
+// withSession runs f with a server and a session.
+func withSession(f func(ctx context.Context, s *api.Session, url string)) {
+	server := startServer()
+	defer server.Close()
+	session, err := api.NewSession(api.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer session.Close()
+	f(context.Background(), session, server.URL)
+}
+
+// show prints an answer.
+func show(resp *api.Response, err error) {
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(resp.Status(), resp.Text())
+}
+
 func Example() {
 	server := startServer()
 	defer server.Close()
@@ -241,171 +275,6 @@ func ExampleStream() {
 	// "/lon"
 	// "g"
 	// <nil>
-}
-
-func ExampleNewSession() {
-	server := startServer()
-	defer server.Close()
-
-	session, err := api.NewSession(api.Config{
-		MaxConnsPerOrigin: 8,
-		IdleTimeout:       30 * time.Second,
-		Breaker:           api.Breaker{Failures: 3, OpenFor: time.Second},
-	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer session.Close()
-	for range 3 {
-		resp, err := session.Get(context.Background(), server.URL)
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		fmt.Println(resp.Status(), "request", resp.Connection().Requests())
-		resp.Release()
-	}
-	// Output:
-	// 200 request 1
-	// 200 request 2
-	// 200 request 3
-}
-
-// withSession runs f with a server and a session.
-func withSession(f func(ctx context.Context, s *api.Session, url string)) {
-	server := startServer()
-	defer server.Close()
-	session, err := api.NewSession(api.Config{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer session.Close()
-	f(context.Background(), session, server.URL)
-}
-
-// show prints an answer.
-func show(resp *api.Response, err error) {
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(resp.Status(), resp.Text())
-}
-
-func ExampleSession_Get() {
-	withSession(func(ctx context.Context, s *api.Session, url string) {
-		show(s.Get(ctx, url+"/search", api.Params{"q": "a b"}))
-	})
-	// Output: 200 GET /search?q=a+b
-}
-
-func ExampleSession_Post() {
-	withSession(func(ctx context.Context, s *api.Session, url string) {
-		show(s.Post(ctx, url+"/form", api.Data{"name": "Ada"}))
-	})
-	// Output: 200 POST /form with application/x-www-form-urlencoded: name=Ada
-}
-
-func ExampleSession_Put() {
-	withSession(func(ctx context.Context, s *api.Session, url string) {
-		show(s.Put(ctx, url+"/ada", api.JSON("x")))
-	})
-	// Output: 200 PUT /ada with application/json: "x"
-}
-
-func ExampleSession_Patch() {
-	withSession(func(ctx context.Context, s *api.Session, url string) {
-		show(s.Patch(ctx, url+"/ada", api.JSON([]int{1})))
-	})
-	// Output: 200 PATCH /ada with application/json: [1]
-}
-
-func ExampleSession_Delete() {
-	withSession(func(ctx context.Context, s *api.Session, url string) {
-		show(s.Delete(ctx, url+"/ada"))
-	})
-	// Output: 200 DELETE /ada
-}
-
-func ExampleSession_Head() {
-	withSession(func(ctx context.Context, s *api.Session, url string) {
-		resp, err := s.Head(ctx, url)
-		if err == nil {
-			fmt.Println(resp.Header("X-Method"))
-		}
-	})
-	// Output: HEAD
-}
-
-func ExampleSession_Options() {
-	withSession(func(ctx context.Context, s *api.Session, url string) {
-		show(s.Options(ctx, url))
-	})
-	// Output: 200 OPTIONS /
-}
-
-func ExampleSession_Request() {
-	withSession(func(ctx context.Context, s *api.Session, url string) {
-		show(s.Request(ctx, "PURGE", url+"/cache"))
-	})
-	// Output: 200 PURGE /cache
-}
-
-func ExampleSession_Upload() {
-	withSession(func(ctx context.Context, s *api.Session, url string) {
-		show(s.Upload(ctx, url+"/inbox", strings.NewReader("hello")))
-	})
-	// Output: 200 POST /inbox with application/octet-stream: hello
-}
-
-func ExampleSession_Lease() {
-	withSession(func(ctx context.Context, s *api.Session, url string) {
-		lease, err := s.Lease(ctx, url)
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		defer lease.Release()
-		for range 2 {
-			if _, err := s.Get(ctx, url, lease); err != nil {
-				fmt.Println(err)
-			}
-		}
-		fmt.Println(lease.Connection().Requests(), "requests over the leased connection")
-	})
-	// Output: 2 requests over the leased connection
-}
-
-func ExampleSession_Snapshot() {
-	withSession(func(ctx context.Context, s *api.Session, url string) {
-		if _, err := s.Get(ctx, url); err != nil {
-			fmt.Println(err)
-		}
-		for _, o := range s.Snapshot().Origins {
-			fmt.Println(o.Origin == url, o.Requests, "request,", o.Idle, "idle, breaker", o.Breaker)
-		}
-	})
-	// Output: true 1 request, 1 idle, breaker closed
-}
-
-func ExampleSession_Shutdown() {
-	withSession(func(ctx context.Context, s *api.Session, url string) {
-		fmt.Println(s.Shutdown(ctx))
-		_, err := s.Get(ctx, url)
-		fmt.Println(errors.Is(err, api.ErrSessionClosed))
-	})
-	// Output:
-	// <nil>
-	// true
-}
-
-func ExampleSession_Close() {
-	withSession(func(ctx context.Context, s *api.Session, url string) {
-		fmt.Println(s.Close(), s.Close())
-	})
-	// Output: <nil> <nil>
 }
 
 func ExampleResponse_Err() {

@@ -142,27 +142,56 @@ func (r *request) loadFile(field string, f File) error {
 		return r.loadMemory(f, 0, int(size))
 	case *strings.Reader:
 		return r.loadMemory(f, 0, int(size))
+	}
+	body, err := fromStart(f, size)
+	if err != nil {
+		return fileError(err)
+	}
+	var reopen func() (io.Reader, error)
+	if restarts(f) {
+		reopen = func() (io.Reader, error) { return fromStart(f, size) }
+	}
+	r.setReader(body, size, reopen)
+	return nil
+}
+
+// fromStart reads f from its start where it can be set there. It may give more
+// than size bytes, or fewer.
+func fromStart(f File, size int64) (io.Reader, error) {
+	switch f := f.(type) {
+	case *DiskFile:
+		return io.NewSectionReader(f.f, 0, size), nil
+	case *bytes.Reader:
+		return io.NewSectionReader(f, 0, size), nil
+	case *strings.Reader:
+		return io.NewSectionReader(f, 0, size), nil
 	case *io.SectionReader:
-		r.setReader(io.NewSectionReader(f, 0, size), size)
+		return io.NewSectionReader(f, 0, size), nil
 	// Seek before ReadAt: a type that embeds a file to count or limit what is
 	// read overrides Read, and ReadAt would go past it.
 	case io.Seeker:
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return fileError(fmt.Errorf("going to the start of the file: %w", err))
+			return nil, fmt.Errorf("going to the start of the file: %w", err)
 		}
-		r.setReader(f.(io.Reader), size)
 	case io.ReaderAt:
-		r.setReader(io.NewSectionReader(f, 0, size), size)
-	default:
-		r.setReader(f, size)
+		return io.NewSectionReader(f, 0, size), nil
 	}
-	return nil
+	return f, nil
+}
+
+// restarts tells whether fromStart can be asked again.
+func restarts(f File) bool {
+	switch f.(type) {
+	case io.Seeker, io.ReaderAt:
+		return true
+	}
+	return false
 }
 
 // loadDisk lets the kernel send the file. That moves the file's offset, so only
 // one call at a time can have it so; others read it by position.
 func (r *request) loadDisk(d *DiskFile) error {
-	r.setReader(io.NewSectionReader(d.f, 0, d.size), d.size)
+	r.setSection(d.f, 0, d.size)
 	if d.size == 0 || !d.busy.CompareAndSwap(false, true) {
 		return nil
 	}
@@ -170,7 +199,7 @@ func (r *request) loadDisk(d *DiskFile) error {
 	if _, err := d.f.Seek(0, io.SeekStart); err != nil {
 		return fileError(err)
 	}
-	r.reader, r.file = nil, d.f
+	r.reader, r.reopen, r.file = nil, nil, d.f
 	return nil
 }
 

@@ -39,7 +39,7 @@ func TestUpload(t *testing.T) {
 			}
 			got := server.last(t)
 			line, _, _ := strings.Cut(got.head, "\r\n")
-			_, head, _ := strings.Cut(got.head, "Accept: */*\r\n")
+			_, head, _ := strings.Cut(got.head, codingsLine)
 			if line != c.line || head != c.head+"\r\n" || got.body != "hello" {
 				t.Errorf("got %q %q %q", line, head, got.body)
 			}

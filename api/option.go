@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/seed53b03582/troupe/actors"
 )
 
 // Option is one setting of one call: Params, Headers, Data, a *Connection, a
@@ -23,12 +26,15 @@ type Option interface {
 type Params map[string]string
 
 // Headers are sent as given, in the order of their names, and override the
-// defaults (User-Agent, Accept, Content-Type, Authorization and, in one-shot
-// calls, Connection) whatever the case of their names. An empty User-Agent sends none.
+// defaults (User-Agent, Accept, Accept-Encoding, Content-Type, Authorization and, in
+// one-shot calls, Connection) whatever the case of their names. An empty User-Agent sends none.
 //
-// A name that is no token, a value with a control character (RFC 9110 §5), and
-// "Expect: 100-continue" are an *InputError; Host, Content-Length and
-// Transfer-Encoding are ErrReservedHeader.
+// An Accept-Encoding of the caller's turns decoding off. "Expect: 100-continue" is
+// the option ExpectContinue. A redirect to another origin drops Authorization, Cookie
+// and Proxy-Authorization.
+//
+// A name that is no token and a value with a control character (RFC 9110 §5) are an
+// *InputError; Host, Content-Length and Transfer-Encoding are ErrReservedHeader.
 type Headers map[string]string
 
 // Data is a form-encoded body in the order of its keys, with Content-Type
@@ -36,13 +42,19 @@ type Headers map[string]string
 // is not nil is an empty form.
 type Data map[string]string
 
-// request gathers what the options of one call ask for. It belongs to the call's
-// goroutine, and to its session's pool between calls.
+// request gathers what the options of one call ask for, and what has become of it.
+// It belongs to the call's goroutine, and to its session's pool between calls.
 type request struct {
+	session *Session
+	call    *actors.Call // from prepare to release
+	cancel  context.CancelFunc
+
 	method string
+	url    string // as it was given; empty after a redirect
 	to     location
 	given  option // which options were there
 	fault  error  // of the first option that was wrong
+	journey
 
 	params       []Params
 	query        []url.Values
@@ -57,14 +69,18 @@ type request struct {
 	mimeType   string // of an Upload
 	host       string // of Host
 	authorize  string // the Authorization of BasicAuth or Bearer
+	digest     digestUser
+	multipart  *multipartBody
 	tls        *tls.Config
 	timeout    time.Duration
 	connection *Connection
 	stream     stream
+	incoming   intake // the body of a streamed answer
 
-	closes bool    // the head says Connection: close
-	fields []field // scratch for sorting
-	buf    []byte  // scratch for encoding: query, then body
+	closes  bool    // the head says Connection: close
+	decodes bool    // the head asks for content codings on its own account
+	fields  []field // scratch for sorting
+	buf     []byte  // scratch for encoding: query, then body
 	payload
 }
 
@@ -98,11 +114,16 @@ const (
 	optNoRedirect
 	optConnection
 	optLease
+	optDigestAuth
+	optStreamBody
+	optExpect
+	optMultipart
 )
 
 var optionNames = [...]string{
 	"Params", "Query", "Headers", "HeaderValues", "Data", "Form", "JSON", "Body", "Upload", "MIMEType",
 	"Method", "Host", "BasicAuth", "Bearer", "TLS", "Timeout", "Stream", "NoRedirect", "Connection", "Lease",
+	"DigestAuth", "StreamBody", "ExpectContinue", "Multipart",
 }
 
 // String names the first of the set.
@@ -129,10 +150,12 @@ func (r *request) refuse(field, reason, fix string) {
 // reset forgets the call but keeps the memory.
 func (r *request) reset() {
 	if r.given == 0 { // nothing else has been touched
-		r.method, r.to, r.closes, r.payload, r.fault = "", location{}, false, payload{}, nil
+		r.call, r.cancel, r.journey = nil, nil, journey{}
+		r.method, r.url, r.to, r.closes, r.payload, r.fault = "", "", location{}, false, payload{}, nil
 		return
 	}
 	*r = request{
+		session:      r.session,
 		params:       emptied(r.params),
 		query:        emptied(r.query),
 		headers:      emptied(r.headers),
@@ -209,15 +232,19 @@ func (o formOption) apply(r *request) {
 }
 
 // Host sends another Host header than the URL's: host or host:port, as gateways
-// do. The connection still goes where the URL says.
+// do; letters beyond ASCII are encoded (IDNA). The connection still goes where the URL says.
 func Host(name string) Option { return hostOption(name) }
 
 type hostOption string
 
 func (o hostOption) apply(r *request) {
 	r.given |= optHost
-	r.host = strings.TrimSuffix(string(o), ":")
-	if _, _, fault := splitHost(r.host); fault != nil {
+	host, fault := asciiHost(strings.TrimSuffix(string(o), ":"))
+	if fault == nil {
+		_, _, fault = splitHost(host)
+	}
+	r.host = host
+	if fault != nil {
 		r.refuse("Host", fault.reason+fault.quoted(), fault.fix)
 	} else if strings.Contains(r.host, "%") {
 		r.refuse("Host", "has a zone, which means nothing to the server (RFC 6874 §1)", "give the address without what begins with %")
@@ -253,10 +280,20 @@ func (o timeoutOption) apply(r *request) {
 	}
 }
 
-// NoRedirect hands a 3xx answer itself to the caller. Redirects are not followed
-// in any case so far: with it, a program says that it relies on that.
+// NoRedirect hands a 3xx answer itself to the caller.
 func NoRedirect() Option { return noRedirectOption{} }
 
 type noRedirectOption struct{}
 
 func (noRedirectOption) apply(r *request) { r.given |= optNoRedirect }
+
+// ExpectContinue sends the head first, with "Expect: 100-continue", and the body
+// when the server asks for it, or when Config.ExpectContinueTimeout is over. A server
+// that does not want the body answers without it: that answer is returned, and the
+// connection closed (RFC 9110 §10.1.1). Without a body it does nothing. See also
+// Config.ExpectContinueFrom.
+func ExpectContinue() Option { return expectOption{} }
+
+type expectOption struct{}
+
+func (expectOption) apply(r *request) { r.given |= optExpect }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/textproto"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"github.com/seed53b03582/troupe/actors"
@@ -19,6 +18,11 @@ type Response struct {
 	status     int
 	url        string // with its fragment, without user info
 	connection Connection
+	tries      int         // how often the request was sent
+	history    []*Response // oldest first
+	decoded    bool        // the body was, so headers about its encoding are gone
+	body       *bodyReader // of StreamBody
+	session    *Session
 
 	// What was asked for and outlives Release.
 	text    string
@@ -27,11 +31,7 @@ type Response struct {
 	// answer is in one hand only: taken out by the first Release, so that what
 	// is recycled is never reached through an old Response.
 	answer atomic.Pointer[actors.Answer]
-	pool   *sync.Pool
 }
-
-// keepBuffer is up to where a buffer is worth keeping for the next answer.
-const keepBuffer = 1 << 20
 
 // Status is the status code, 200 to 999 (RFC 9110 §15).
 func (r *Response) Status() int { return r.status }
@@ -47,11 +47,12 @@ func (r *Response) Content() []byte {
 	return body[:len(body):len(body)]
 }
 
-// Text is Content as a string, taken to be UTF-8. It is made once and stays after
-// Release.
+// Text is Content as a string, decoded from the charset that Content-Type names, or else
+// that a byte order mark tells, or else taken to be UTF-8. It is made once and stays
+// after Release.
 func (r *Response) Text() string {
 	if r.text == "" {
-		r.text = string(r.Content())
+		r.text = text(r.Content(), r.Header("Content-Type"))
 	}
 	return r.text
 }
@@ -66,8 +67,11 @@ func (r *Response) Headers() http.Header {
 	r.headers = http.Header{}
 	if a := r.answer.Load(); a != nil {
 		for i := range a.Head.Len() {
-			name, value := a.Head.Field(a.Buf, i)
+			name, value := a.Field(i)
 			key := textproto.CanonicalMIMEHeaderKey(string(name))
+			if r.decoded && (key == "Content-Encoding" || key == "Content-Length") {
+				continue
+			}
 			r.headers[key] = append(r.headers[key], string(value))
 		}
 	}
@@ -77,11 +81,11 @@ func (r *Response) Headers() http.Header {
 // Header is the first value of a header, whatever the case of its name; empty
 // where there is none.
 func (r *Response) Header(name string) string {
-	if r.headers != nil {
-		return r.headers.Get(name)
+	if r.headers != nil || r.decoded {
+		return r.Headers().Get(name)
 	}
 	if a := r.answer.Load(); a != nil {
-		return string(a.Head.Get(a.Buf, name))
+		return string(a.Get(name))
 	}
 	return ""
 }
@@ -111,7 +115,7 @@ func (r *Response) Err() error {
 	return &StatusError{Code: r.status, URL: r.shown()}
 }
 
-// URL is the URL that answered, as it was sent and with its fragment, but without
+// URL is the URL that answered, after redirects, as it was sent and with its fragment, but without
 // user info.
 func (r *Response) URL() string { return r.url }
 
@@ -121,9 +125,8 @@ func (r *Response) shown() string {
 	return url
 }
 
-// History are the redirects that were followed, oldest first. As none are followed
-// so far, it is empty.
-func (r *Response) History() []*Response { return nil }
+// History are the redirects that were followed, oldest first.
+func (r *Response) History() []*Response { return r.history }
 
 // Release hands the buffers back for reuse. It is optional and idempotent. What
 // Content returned must not be used afterwards; what Text and Headers returned may.
@@ -131,14 +134,10 @@ func (r *Response) Release() {
 	if r == nil {
 		return
 	}
-	a := r.answer.Swap(nil)
-	if a == nil {
-		return
+	if r.body != nil {
+		r.body.Close()
 	}
-	if cap(a.Buf) > keepBuffer {
-		a.Buf = nil
+	if a := r.answer.Swap(nil); a != nil {
+		r.session.giveAnswer(a)
 	}
-	a.Head.Reset()
-	a.Buf, a.BodyAt, a.Conn, a.Owner = a.Buf[:0], 0, nil, nil
-	r.pool.Put(a)
 }

@@ -20,14 +20,17 @@ type ConnSnapshot = actors.ConnSnapshot
 // Session sends requests over connections that it keeps, within limits and behind
 // a circuit breaker for each origin. It may be used from any number of goroutines.
 type Session struct {
-	sched   *actors.Scheduler
-	maxBody int64
+	sched *actors.Scheduler
+	settings
 	oneShot bool // connections are not kept unless a call asks for it
 
 	// The pools are the session's own: memory made inside a testing/synctest
 	// bubble must not be used outside.
 	requests sync.Pool // of *request
 	answers  sync.Pool // of *actors.Answer
+	decoders decoders
+	digests  digests
+	bodies   bodies // streamed, and not yet read to their end
 }
 
 // NewSession starts a session. Shutdown or Close end it. Settings that make no
@@ -40,48 +43,66 @@ func NewSession(cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Session{sched: sched, maxBody: cfg.maxBody()}, nil
+	return &Session{sched: sched, settings: cfg.settings()}, nil
 }
 
-// send is every call: it encodes what was asked for, has it answered, and makes
-// a Response of that.
+// send is every call: it encodes what was asked for and has it answered, again
+// where a redirect, a challenge or a retry wants that, and makes a Response of the
+// last answer.
 func (s *Session) send(ctx context.Context, method, url string, opts []Option) (*Response, error) {
 	if ctx == nil {
 		return nil, errNoContext()
 	}
 	r := s.takeRequest()
-	defer s.giveRequest(r)
-	call := s.sched.NewCall()
-	defer s.sched.Free(call) // before the request is given back: it may hold the body
-
+	defer r.release()
 	r.method = method
-	call.MaxBody = s.maxBody
-	if err := r.prepare(call, url, opts, s.oneShot); err != nil {
+	if err := r.prepare(url, opts); err != nil {
 		return nil, err
 	}
-	ctx, cancel := r.bound(ctx)
-	defer cancel()
-
-	answer := s.takeAnswer()
-	if err := s.sched.Do(ctx, call, answer); err != nil {
-		r.buf = nil // a socket that does not obey its Close may still be reading it
-		return nil, explain(err, &r.to)
-	}
-	if call.Stream {
-		if err := r.stream.run(s.sched, call, answer, &r.to); err != nil {
+	ctx = r.bound(ctx)
+	for {
+		resp, err := r.try(ctx)
+		again, err := r.next(ctx, resp, err)
+		switch {
+		case err != nil:
 			return nil, err
+		case !again:
+			return r.finish(ctx, resp)
 		}
 	}
-	return s.response(r, answer, url), nil
 }
 
-// response wraps an answer that is whole. The URL is kept as it was given where
-// that is how it was sent.
-func (s *Session) response(r *request, a *actors.Answer, url string) *Response {
+// try sends the request as it is now. A streamed answer's body is left on the
+// connection.
+func (r *request) try(ctx context.Context) (*Response, error) {
+	r.lost = nil
+	if err := r.encode(); err != nil {
+		return nil, err
+	}
+	s, call := r.session, r.call
+	a := s.takeAnswer()
+	err := s.sched.Do(ctx, call, a)
+	r.tries++
+	if err != nil && call.Lost() {
+		r.buf = nil // somebody may still be reading it
+		return nil, r.explain(err, nil)
+	}
+	a.Times.After(r.times)
+	r.times = a.Times
+	if err != nil {
+		return nil, r.explain(err, a)
+	}
+	return r.response(a), nil
+}
+
+// response wraps an answer. The URL is kept as it was given where that is how it was
+// sent.
+func (r *request) response(a *actors.Answer) *Response {
+	url := r.url
 	if !r.to.is(url) {
 		url = r.to.String() + r.to.fragment
 	}
-	resp := &Response{status: a.Head.Status(), url: url, pool: &s.answers}
+	resp := &Response{status: a.Head.Status(), url: url, session: r.session, tries: r.tries}
 	resp.connection = Connection{conn: a.Conn, owner: a.Owner}
 	if c := r.connection; c != nil {
 		resp.connection = *c
@@ -90,25 +111,64 @@ func (s *Session) response(r *request, a *actors.Answer, url string) *Response {
 	return resp
 }
 
-// bound puts the Timeout option's limit on the context.
-func (r *request) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	if r.timeout == 0 {
-		return ctx, func() {}
+// finish gives the caller the last answer, its body decoded, streamed, or to be
+// read.
+func (r *request) finish(ctx context.Context, resp *Response) (*Response, error) {
+	resp.history = r.history
+	switch {
+	case r.has(optStream):
+		if err := r.streamTo(resp); err != nil {
+			return nil, err
+		}
+		return resp, nil
+	case r.has(optStreamBody):
+		r.openBody(ctx, resp)
+		return resp, nil
 	}
-	return context.WithTimeout(ctx, r.timeout)
+	if err := r.decode(resp); err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// bound puts the Timeout option's limit on the context.
+func (r *request) bound(ctx context.Context) context.Context {
+	switch {
+	case r.timeout != 0:
+		ctx, r.cancel = context.WithTimeout(ctx, r.timeout)
+	case r.has(optStreamBody): // so that its Close can end a Read
+		ctx, r.cancel = context.WithCancel(ctx)
+	}
+	return ctx
 }
 
 func (s *Session) takeRequest() *request {
-	if r, ok := s.requests.Get().(*request); ok {
-		return r
+	r, ok := s.requests.Get().(*request)
+	if !ok {
+		r = &request{session: s}
 	}
-	return new(request)
+	r.call = s.sched.NewCall()
+	return r
 }
 
-func (s *Session) giveRequest(r *request) {
+// release ends the call. What a streamed body still needs it takes over itself.
+func (r *request) release() {
+	if r.held {
+		return
+	}
+	s := r.session
+	if r.cancel != nil {
+		r.cancel()
+	}
+	s.sched.Free(r.call) // before the request is given back: it may hold the body
 	r.unclaim()
 	r.reset()
 	s.requests.Put(r)
+}
+
+func (s *Session) giveAnswer(a *actors.Answer) {
+	a.Recycle()
+	s.answers.Put(a)
 }
 
 func (s *Session) takeAnswer() *actors.Answer {
@@ -188,9 +248,15 @@ func (s *Session) Shutdown(ctx context.Context) error {
 	if ctx == nil {
 		return errNoContext()
 	}
-	return s.sched.Shutdown(ctx)
+	err := s.sched.Shutdown(ctx)
+	s.bodies.close()
+	return err
 }
 
 // Close ends everything now; calls under way fail with ErrSessionClosed. It may be
 // called again.
-func (s *Session) Close() error { return s.sched.Close() }
+func (s *Session) Close() error {
+	err := s.sched.Close()
+	s.bodies.close()
+	return err
+}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"io"
 	"slices"
 
 	"github.com/seed53b03582/troupe/actors"
@@ -20,9 +21,10 @@ type stream struct {
 	size int // of a chunk, in bytes
 }
 
-// Stream hands the answer's body to fn in pieces of exactly size bytes; the last
-// one may be shorter. size <= 0 means 512. fn runs on the caller's goroutine, and
-// a chunk is valid until it returns. Content is the last chunk afterwards.
+// Stream hands the answer's body, decoded, to fn in pieces of exactly size bytes; the
+// last one may be shorter. size <= 0 means 512. fn runs on the caller's goroutine, and
+// a chunk is valid until it returns. Content is the last chunk afterwards. Answers that
+// are not the last, as redirects, do not get to fn.
 //
 // An error of fn ends the call and is returned as it is; the connection is closed
 // then, unless little of the body was left. A panic goes on to the caller.
@@ -39,47 +41,43 @@ func (o stream) apply(r *request) {
 	r.stream = o
 }
 
-// run reads the body of an answer whose head has come and hands it over. Whatever
+// streamTo reads the body of an answer whose head has come and hands it over. Whatever
 // ends it before the body's end, a panic and runtime.Goexit included, gives the
-// connection up. a.Buf holds the latest chunk behind the head.
-func (o *stream) run(sched *actors.Scheduler, call *actors.Call, a *actors.Answer, to *location) error {
-	whole := false
-	defer func() {
-		if !whole {
-			sched.Abandon(call)
-		}
-	}()
+// connection up. The answer's Buf holds the latest chunk behind the head.
+func (r *request) streamTo(resp *Response) error {
+	src := r.intake(resp, true)
+	defer src.close()
+	a := resp.answer.Load()
 	for last := 0; ; {
-		chunk, done, err := o.next(sched, call, a)
-		if err != nil {
-			return explain(err, to)
+		chunk, err := r.stream.next(src, a)
+		if err != nil && err != io.EOF {
+			return err
 		}
 		if len(chunk) == 0 { // the body ended with the chunk before, which is still there
 			a.Buf = a.Buf[:a.BodyAt+last]
-			whole = true
 			return nil
 		}
-		if err := o.fn(chunk); err != nil || done {
-			whole = err == nil
+		over := err == io.EOF
+		if err := r.stream.fn(chunk); err != nil || over {
 			return err
 		}
 		last = len(chunk)
 	}
 }
 
-// next reads one chunk. It is short only at the body's end.
-func (o *stream) next(sched *actors.Scheduler, call *actors.Call, a *actors.Answer) (chunk []byte, done bool, err error) {
+// next reads one chunk. It is short only at the body's end, with io.EOF.
+func (o *stream) next(src io.Reader, a *actors.Answer) (chunk []byte, err error) {
 	buf := a.Buf[:a.BodyAt]
-	for end := a.BodyAt; !done && err == nil && len(buf)-end < o.size; {
-		missing := o.size - (len(buf) - end)
+	for err == nil && len(buf)-a.BodyAt < o.size {
+		missing := o.size - (len(buf) - a.BodyAt)
 		if len(buf) == cap(buf) {
 			buf = slices.Grow(buf, min(missing, max(len(buf), firstChunk))) // doubles
 		}
 		room := buf[len(buf):cap(buf)]
 		var n int
-		n, done, err = sched.Read(call, room[:min(missing, len(room))])
+		n, err = src.Read(room[:min(missing, len(room))])
 		buf = buf[:len(buf)+n]
 	}
 	a.Buf = buf
-	return buf[a.BodyAt:], done, err
+	return buf[a.BodyAt:], err
 }

@@ -5,15 +5,18 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 )
 
 // location is a URL taken apart into what a request needs of it.
 type location struct {
 	scheme    string // "http" or "https"
-	host      string // to be dialled: lower case, IPv6 without brackets but with its zone
+	host      string // to be dialled: ASCII, lower case, IPv6 without brackets but with its zone
 	port      string // to be dialled, never empty
 	authority string // for the Host header: brackets, no zone, no default port (RFC 9110 §7.2)
-	target    string // path and query, beginning with "/" (RFC 9112 §3.2.1)
+	target    string // path and query, beginning with "/", without dot segments (RFC 9112 §3.2.1)
 	fragment  string // with its "#"; never sent, only shown by Response.URL
 	user      string // decoded; never shown
 	password  string // decoded; never shown
@@ -92,7 +95,10 @@ func parsePlain(raw string) (location, bool) {
 		return l, false
 	}
 	for i := range len(l.target) {
-		if !targetByte[l.target[i]] {
+		switch c := l.target[i]; {
+		case !targetByte[c]:
+			return l, false
+		case c == '.' && l.target[i-1] == '/' && strings.IndexByte(l.target[:i], '?') < 0: // perhaps a dot segment
 			return l, false
 		}
 	}
@@ -125,10 +131,8 @@ func parseAny(raw string) (location, error) {
 	if raw == "" {
 		return wrong("is empty", "give one like http://example.com/path")
 	}
-	for i := range len(raw) {
-		if raw[i] < ' ' || raw[i] == 0x7f {
-			return wrong("has a control character at byte "+strconv.Itoa(i), "take it out, or write it as %XX")
-		}
+	if i := controlByte(raw); i >= 0 {
+		return wrong("has a control character at byte "+strconv.Itoa(i), "take it out, or write it as %XX")
 	}
 
 	scheme, rest, ok := strings.Cut(raw, "://")
@@ -160,13 +164,9 @@ func parseAny(raw string) (location, error) {
 		return location{}, fault
 	}
 	path, fragment, _ := strings.Cut(path, "#")
-	if fragment != "" {
-		l.fragment = "#" + escape(fragment)
-	}
-	if path == "" || path[0] == '?' {
-		path = "/" + path
-	}
-	l.target = escape(path)
+	l.setFragment(fragment)
+	path, query := cutQuery(path)
+	l.setTarget(path, query)
 	return l, nil
 }
 
@@ -184,7 +184,11 @@ func isScheme(s string) bool {
 // setAuthority sets host, port and authority from host[:port]. l.port holds the
 // scheme's default. secret forbids to quote the input.
 func (l *location) setAuthority(s string, secret bool) error {
-	host, port, err := splitHost(s)
+	s, err := asciiHost(s)
+	var host, port string
+	if err == nil {
+		host, port, err = splitHost(s)
+	}
 	if err == nil {
 		l.host = host
 		l.authority = bracket(host)
@@ -204,13 +208,22 @@ func (l *location) setAuthority(s string, secret bool) error {
 // hostFault is what is wrong with a host[:port].
 type hostFault struct {
 	reason, input, fix string
+	cause              error // what IDNA says; it shows parts of the input
+}
+
+func badHost(reason, input, fix string) *hostFault {
+	return &hostFault{reason: reason, input: input, fix: fix}
 }
 
 func (f *hostFault) quoted() string {
-	if f.input == "" {
-		return ""
+	s := ""
+	if f.input != "" {
+		s = ": " + strconv.Quote(f.input)
 	}
-	return ": " + strconv.Quote(f.input)
+	if f.cause != nil {
+		s += " (" + f.cause.Error() + ")"
+	}
+	return s
 }
 
 func (f *hostFault) withoutInput() error { return plainError(f.reason) }
@@ -219,6 +232,40 @@ func (f *hostFault) withoutInput() error { return plainError(f.reason) }
 type plainError string
 
 func (e plainError) Error() string { return string(e) }
+
+// asciiHost puts the host of host[:port] into its ASCII form where it has letters
+// beyond ASCII: mapped by UTS #46 (case, width, full-width dots), then Punycode, as
+// browsers do. A host that is ASCII already goes as it is, its "xn--" labels
+// unchecked: whether such a name exists, the name servers know.
+func asciiHost(s string) (string, *hostFault) {
+	host, port := s, ""
+	if i := strings.IndexByte(s, ':'); i >= 0 {
+		host, port = s[:i], s[i:]
+	}
+	if isASCII(host) || host[0] == '[' {
+		return s, nil
+	}
+	if !utf8.ValidString(host) { // IDNA would take each wrong byte for a letter
+		return "", badHost("the host is not UTF-8", host, "correct it, or give its ASCII form (xn--…)")
+	}
+	// The profile's STD3 rules matter: without them "℀" becomes "a/c".
+	name, err := idna.Lookup.ToASCII(host)
+	if err != nil {
+		fault := badHost("the host is no name that IDNA allows (UTS #46)", host, "correct it, or give its ASCII form (xn--…)")
+		fault.cause = err
+		return "", fault
+	}
+	return name + port, nil
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
 
 // splitHost takes host[:port] apart: the host in lower case, an IPv6 literal
 // without brackets in its shortest form; the port decimal without zeros in front,
@@ -230,9 +277,9 @@ func splitHost(s string) (host, port string, fault *hostFault) {
 	host, port, hasPort := strings.Cut(s, ":")
 	switch {
 	case strings.Count(s, ":") > 1:
-		return "", "", &hostFault{"the host has too many colons", s, "put an IPv6 address in brackets: [::1]"}
+		return "", "", badHost("the host has too many colons", s, "put an IPv6 address in brackets: [::1]")
 	case host == "":
-		return "", "", &hostFault{"has no host", "", "write http://host/path"}
+		return "", "", badHost("has no host", "", "write http://host/path")
 	}
 	for i := range len(host) {
 		if fault := hostByteFault(host, i); fault != nil {
@@ -250,13 +297,13 @@ func hostByteFault(host string, i int) *hostFault {
 	case isHostByte(c), 'A' <= c && c <= 'Z', c == '_':
 		return nil
 	case c >= 0x80:
-		return &hostFault{"the host has letters beyond ASCII", host, "give its ASCII form (xn--…)"}
+		return badHost("the host has letters beyond ASCII", host, "give its ASCII form (xn--…)")
 	case c == '\\':
-		return &hostFault{"the host has a backslash", host, `write "/" between host and path`}
+		return badHost("the host has a backslash", host, `write "/" between host and path`)
 	case c == ' ':
-		return &hostFault{"the host has a space", host, "take it out"}
+		return badHost("the host has a space", host, "take it out")
 	}
-	return &hostFault{"the host has a character that is not allowed", host, "use letters, digits, '.', '-' and '_'"}
+	return badHost("the host has a character that is not allowed", host, "use letters, digits, '.', '-' and '_'")
 }
 
 // splitIPv6 takes [address]:port apart. A zone may follow a "%25" (RFC 6874) or,
@@ -264,26 +311,26 @@ func hostByteFault(host string, i int) *hostFault {
 func splitIPv6(s string) (host, port string, fault *hostFault) {
 	end := strings.IndexByte(s, ']')
 	if end < 0 {
-		return "", "", &hostFault{"the bracket before an IPv6 address is not closed", s, "write [::1] or [::1]:8080"}
+		return "", "", badHost("the bracket before an IPv6 address is not closed", s, "write [::1] or [::1]:8080")
 	}
 	literal := s[1:end]
 	if address, zone, ok := strings.Cut(literal, "%"); ok {
 		zone = unescape(strings.TrimPrefix(zone, "25"))
 		if zone == "" || strings.ContainsFunc(zone, notInZone) {
-			return "", "", &hostFault{"the zone of the IPv6 address is not valid", literal, "write it as in [fe80::1%25eth0]"}
+			return "", "", badHost("the zone of the IPv6 address is not valid", literal, "write it as in [fe80::1%25eth0]")
 		}
 		literal = address + "%" + zone
 	}
 	address, err := netip.ParseAddr(literal)
 	if err != nil || !address.Is6() {
-		return "", "", &hostFault{"not an IPv6 address between the brackets", s[1:end], "write one as in [::1]"}
+		return "", "", badHost("not an IPv6 address between the brackets", s[1:end], "write one as in [::1]")
 	}
 	switch rest := s[end+1:]; {
 	case rest == "":
 	case rest[0] == ':':
 		port, fault = portNumber(rest[1:])
 	default:
-		fault = &hostFault{"something follows the IPv6 address", rest, "write [::1] or [::1]:8080"}
+		fault = badHost("something follows the IPv6 address", rest, "write [::1] or [::1]:8080")
 	}
 	return address.String(), port, fault
 }
@@ -301,7 +348,7 @@ func portNumber(s string) (string, *hostFault) {
 	}
 	n, err := strconv.ParseUint(s, 10, 16) // takes no sign
 	if err != nil || n == 0 {
-		return "", &hostFault{"the port is not a number from 1 to 65535", s, "correct it or leave it out"}
+		return "", badHost("the port is not a number from 1 to 65535", s, "correct it or leave it out")
 	}
 	return strconv.FormatUint(n, 10), nil
 }

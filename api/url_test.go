@@ -2,7 +2,12 @@ package api
 
 import (
 	"errors"
+	"iter"
+	"net"
 	"net/url"
+	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -42,10 +47,41 @@ func TestURL(t *testing.T) {
 		{"http://h/ä?ö=日", "http", "h", "80", "h", "/%C3%A4?%C3%B6=%E6%97%A5"},
 		{"http://h/100%", "http", "h", "80", "h", "/100%25"},
 		{"http://h/%zz%4", "http", "h", "80", "h", "/%25zz%254"},
-		{"http://h/%41 ", "http", "h", "80", "h", "/%41"},
 		{`http://h/"<>\^{|}` + "`", "http", "h", "80", "h", "/%22%3C%3E%5C%5E%7B%7C%7D%60"},
 		{"http://h/\xff", "http", "h", "80", "h", "/%FF"},
-		{"http://h//a/../b", "http", "h", "80", "h", "//a/../b"},
+		{"http://h/a|b", "http", "h", "80", "h", "/a%7Cb"},
+		{"http://h/?", "http", "h", "80", "h", "/?"},
+
+		// Dot segments.
+		{"http://h/.", "http", "h", "80", "h", "/"},
+		{"http://h/..", "http", "h", "80", "h", "/"},
+		{"http://h/a/..", "http", "h", "80", "h", "/"},
+		{"http://h/a/./b/../c", "http", "h", "80", "h", "/a/c"},
+		{"http://h/a/../../../b", "http", "h", "80", "h", "/b"},
+		{"http://h//a/../b", "http", "h", "80", "h", "//b"},
+		{"http://h/a//../b", "http", "h", "80", "h", "/a/b"},
+		{"http://h/a/../?q", "http", "h", "80", "h", "/?q"},
+		{"http://h/a/..#f", "http", "h", "80", "h", "/"},
+		{"http://h/%2e%2E/a/%2e/b/.%2e/c%2e", "http", "h", "80", "h", "/a/c%2e"},
+		{"http://h/a/..\\b", "http", "h", "80", "h", "/a/..%5Cb"},
+
+		// What only looks like one.
+		{"http://h/a/../b?/../c/.", "http", "h", "80", "h", "/b?/../c/."},
+		{"http://h/?/../b", "http", "h", "80", "h", "/?/../b"},
+		{"http://h/.well-known/x", "http", "h", "80", "h", "/.well-known/x"},
+		{"http://h/.../..a/b./%2f", "http", "h", "80", "h", "/.../..a/b./%2f"},
+		{"http://h/%252e%252e/a", "http", "h", "80", "h", "/%252e%252e/a"},
+		{"http://h/a%2F..%2Fb", "http", "h", "80", "h", "/a%2F..%2Fb"},
+
+		// Hosts with letters beyond ASCII.
+		{"http://bücher.example/", "http", "xn--bcher-kva.example", "80", "xn--bcher-kva.example", "/"},
+		{"http://BÜCHER.example:81/ü", "http", "xn--bcher-kva.example", "81", "xn--bcher-kva.example:81", "/%C3%BC"},
+		{"http://straße.example/", "http", "xn--strae-oqa.example", "80", "xn--strae-oqa.example", "/"},
+		{"http://例え。テスト./", "http", "xn--r8jz45g.xn--zckzah.", "80", "xn--r8jz45g.xn--zckzah.", "/"},
+		{"http://ｅｘａｍｐｌｅ．ｃｏｍ/", "http", "example.com", "80", "example.com", "/"},
+		{"http://１２７.0.0.１:8080/", "http", "127.0.0.1", "8080", "127.0.0.1:8080", "/"},
+		{"http://XN--BCHER-KVA.example/", "http", "xn--bcher-kva.example", "80", "xn--bcher-kva.example", "/"},
+		{"http://xn--a/", "http", "xn--a", "80", "xn--a", "/"}, // no Punycode, but ASCII
 
 		// IPv6.
 		{"http://[::1]/", "http", "::1", "80", "[::1]", "/"},
@@ -53,7 +89,11 @@ func TestURL(t *testing.T) {
 		{"http://[0:0::0001]:80/", "http", "::1", "80", "[::1]", "/"},
 		{"http://[FE80::1%25eth0]:81/", "http", "fe80::1%eth0", "81", "[fe80::1]:81", "/"},
 		{"http://[fe80::1%eth0]/", "http", "fe80::1%eth0", "80", "[fe80::1]", "/"},
-		{"http://[::ffff:1.2.3.4]/", "http", "::ffff:1.2.3.4", "80", "[::ffff:1.2.3.4]", "/"},
+		{"http://[fe80::1%25Eth0.1]/", "http", "fe80::1%Eth0.1", "80", "[fe80::1]", "/"},
+		{"http://[fe80::1%eth%30]/", "http", "fe80::1%eth0", "80", "[fe80::1]", "/"},
+		{"http://[fe80::1%253]:81/", "http", "fe80::1%3", "81", "[fe80::1]:81", "/"},
+		{"http://[::FFFF:102:304]:81/", "http", "::ffff:1.2.3.4", "81", "[::ffff:1.2.3.4]:81", "/"},
+		{"http://[2001:DB8:0:0:1::]:/", "http", "2001:db8:0:0:1::", "80", "[2001:db8:0:0:1::]", "/"},
 
 		// User info goes elsewhere.
 		{"http://user:secret@h/", "http", "h", "80", "h", "/"},
@@ -68,6 +108,23 @@ func TestURL(t *testing.T) {
 		if l.scheme != c.scheme || l.host != c.host || l.port != c.port || l.authority != c.authority || l.target != c.target {
 			t.Errorf("%q:\n got %q %q %q %q %q\nwant %q %q %q %q %q", c.raw,
 				l.scheme, l.host, l.port, l.authority, l.target, c.scheme, c.host, c.port, c.authority, c.target)
+		}
+	}
+}
+
+// A host that is to be sent as it was given is ASCII, or is made so first.
+func TestASCIIHost(t *testing.T) {
+	for given, want := range map[string]string{
+		"": "", "H:81": "H:81", ":81": ":81", "h:": "h:", "[::1]:81": "[::1]:81", "[::ü]": "[::ü]", "a:ü": "a:ü",
+		"bücher.example": "xn--bcher-kva.example", "Ü:81": "xn--tda:81", "ü:": "xn--tda:", "\u00ad:81": ":81",
+	} {
+		if got, fault := asciiHost(given); fault != nil || got != want {
+			t.Errorf("%q: got %q, %v, want %q", given, got, fault, want)
+		}
+	}
+	for _, host := range []string{"ü", "ü:81", "h:ü", "[::ü]"} {
+		if _, _, fault := splitHost(host); fault == nil {
+			t.Errorf("%q was taken apart as it is", host)
 		}
 	}
 }
@@ -121,7 +178,21 @@ func TestURLErrors(t *testing.T) {
 		{"http://a b/", "space"},
 		{"http://h%41/", "not allowed"},
 		{"http://<h>/", "not allowed"},
-		{"http://bücher.example/", "xn--"},
+		{"http://h%C3%BC/", "not allowed"},
+		{"http://b_ü.example/", "no name that IDNA allows (UTS #46): \"b_ü.example\" (idna: disallowed rune U+005F); correct it, or give its ASCII form (xn--…)"},
+		{"http://ü℀/", "disallowed rune U+2100"},
+		{"http://ü／/", "disallowed rune U+FF0F"},
+		{"http://h：80/", "disallowed rune U+FF1A"},
+		{"http://-ü/", "IDNA"},
+		{"http://xn--a.ü/", "IDNA"},
+		{"http://ü\xff/", "not UTF-8"},
+		{"http://b\xfccher/", "not UTF-8"}, // Latin-1
+		{"http://\u00ad/", "has no host"},
+		{"http://\u00ad:80/", "has no host"},
+		{"http://ü:８0/", "from 1 to 65535"},
+		{"http://[::１]/", "not an IPv6 address"},
+		{"http://[ü]/", "not an IPv6 address"},
+		{"http://[fe80::1%ü]/", "zone"},
 		{"http://::1/", "brackets"},
 		{"http://a:1:2/", "too many colons"},
 		{"http://[::1/", "not closed"},
@@ -150,7 +221,10 @@ func TestURLErrorsHideUserInfo(t *testing.T) {
 		"http://user:secret@b ad/",
 		"http://user:secret@[::1/",
 		"http://user:secret@[secret]/",
-		"http://user:secret@bücher.example/",
+		"http://user:secret@b_ü.example/",
+		"http://user:secretü/x@h/",
+		"http://user:x@ü_secret/",
+		"http://üsecret_/x@h/",
 		"http://user:secret/x@h/",
 		"http://user:secret?x@h/",
 		"http://user:secret#x@h/",
@@ -182,7 +256,8 @@ func TestURLFragment(t *testing.T) {
 	if got := r.to.String(); got != "http://h/a?b" {
 		t.Errorf("for errors: %q", got)
 	}
-	resp := (&Session{}).response(&r, &actors.Answer{}, raw)
+	r.url = raw
+	resp := r.response(&actors.Answer{})
 	if got := resp.URL(); got != "http://h/a?b#c%20d" {
 		t.Errorf("of a response: %q", got)
 	}
@@ -191,12 +266,103 @@ func TestURLFragment(t *testing.T) {
 	}
 }
 
+// The page on odd URLs says what is so.
+func TestURLTable(t *testing.T) {
+	page, err := os.ReadFile("../docs/urls.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := parseURL("http://a/b/c/d;p?q")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checks := map[string]func(raw string) ([]string, error){
+		"URL | Host | request target | dialled": func(raw string) ([]string, error) {
+			l, err := parseURL(raw)
+			return []string{l.authority, l.target, net.JoinHostPort(l.host, l.port)}, err
+		},
+		"URL | error": func(raw string) ([]string, error) {
+			_, err := parseURL(raw)
+			return []string{errorText(err)}, nil
+		},
+		"Location | becomes": func(raw string) ([]string, error) {
+			l, err := base.resolve(raw)
+			return []string{l.String()}, err
+		},
+		"Location | error": func(raw string) ([]string, error) {
+			_, err := base.resolve(raw)
+			return []string{errorText(err)}, nil
+		},
+	}
+	seen := map[string]int{}
+	for heading, row := range tableRows(t, string(page)) {
+		check := checks[heading]
+		if check == nil {
+			t.Fatalf("a table headed %q, which is not checked", heading)
+		}
+		seen[heading]++
+		if got, err := check(row[0]); err != nil || !slices.Equal(got, row[1:]) {
+			t.Errorf("%q:\n got %q, %v\nsays %q", row[0], got, err, row[1:])
+		}
+	}
+	for heading := range checks {
+		if seen[heading] < 5 {
+			t.Errorf("%d rows headed %q", seen[heading], heading)
+		}
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return strings.TrimPrefix(err.Error(), "troupe: ")
+}
+
+// tableRows are the rows of the tables of a page, each under its table's heading,
+// without the remarks in the column "why". Cells are Go strings in backticks.
+func tableRows(t *testing.T, page string) iter.Seq2[string, []string] {
+	return func(yield func(string, []string) bool) {
+		var heading []string
+		for line := range strings.Lines(page) {
+			line = strings.TrimSpace(line)
+			cells := strings.Split(strings.Trim(line, "| "), " | ")
+			switch {
+			case !strings.HasPrefix(line, "|"):
+				heading = nil
+			case heading == nil:
+				if heading = cells; heading[len(cells)-1] == "why" {
+					heading = heading[:len(cells)-1]
+				}
+			case strings.HasPrefix(line, "|---"):
+			case len(cells) < len(heading):
+				t.Fatalf("too few cells: %s", line)
+			case !yield(strings.Join(heading, " | "), unquoteCells(t, cells[:len(heading)])):
+				return
+			}
+		}
+	}
+}
+
+func unquoteCells(t *testing.T, cells []string) []string {
+	var row []string
+	for _, cell := range cells {
+		text := strings.NewReplacer("`", "", `\|`, "|", `"`, `\"`).Replace(cell)
+		plain, err := strconv.Unquote(`"` + text + `"`)
+		if err != nil {
+			t.Fatalf("%s: %v", cell, err)
+		}
+		row = append(row, plain)
+	}
+	return row
+}
+
 // A URL is kept as it was given only where that is what was sent.
 func TestURLKeptAsGiven(t *testing.T) {
 	for raw, kept := range map[string]bool{
 		"http://h/": true, "https://h:8443/a?b": true, "http://h": false, "http://h:80/": false,
 		"HTTP://h/": false, "http://H/": false, "http://h/ä": false, "http://h/#f": false,
-		"http://u:p@h/": false, "http://abc@h/%": false,
+		"http://u:p@h/": false, "http://abc@h/%": false, "http://h/a/../b": false, "http://h/.a": true, "http://ü/": false,
 	} {
 		l, err := parseURL(raw)
 		if err != nil {
@@ -208,13 +374,28 @@ func TestURLKeptAsGiven(t *testing.T) {
 	}
 }
 
+// What needs no change takes no memory, a host in the ASCII form of IDNA included.
+func TestURLAllocations(t *testing.T) {
+	for _, raw := range []string{
+		"http://example.com:8080/a.b/c?d=/../e", "https://xn--bcher-kva.example/a./b..c/",
+	} {
+		if n := testing.AllocsPerRun(100, func() {
+			if _, err := parseURL(raw); err != nil {
+				t.Fatal(err)
+			}
+		}); n > 0 {
+			t.Errorf("%q: %v allocations", raw, n)
+		}
+	}
+}
+
 // Invariants: no panic; where the plain way accepts, the other gives the same;
-// the target of what is accepted is fit for a request line and has no fragment;
-// no error shows user info.
+// the target of what is accepted is fit for a request line and has neither a
+// fragment nor dot segments; the host is ASCII.
 func FuzzURL(f *testing.F) {
 	for _, s := range []string{
 		"http://example.com/", "https://a.b-c:8443/x/y?z=1&w", "http://h", "http://h:/", "http://h:080/a",
-		"http://u:p@h/", "HTTP://[fe80::1%25eth0]:81/ä b%zz#f", "http://h?x", "http://h\\x/", "ftp://x", "http://[::]:1",
+		"http://bü。x/../%2e/a?/..", "http://u:p@h/", "HTTP://[fe80::1%25eth0]:81/ä b%zz#f", "http://h?x", "http://h\\x/", "ftp://x", "http://[::]:1",
 	} {
 		f.Add(s)
 	}
@@ -230,7 +411,10 @@ func FuzzURL(f *testing.F) {
 		if !http1.ValidTarget(l.target) || strings.Contains(l.target, "#") || l.target[0] != '/' {
 			t.Fatalf("%q: target %q", raw, l.target)
 		}
-		if !http1.ValidTarget(l.authority) || l.port == "" || l.host == "" {
+		if path, _ := cutQuery(l.target); removeDots(path) != path {
+			t.Fatalf("%q: dot segments in %q", raw, l.target)
+		}
+		if !http1.ValidTarget(l.authority) || !isASCII(l.host) || l.port == "" || l.host == "" {
 			t.Fatalf("%q: authority %q, host %q, port %q", raw, l.authority, l.host, l.port)
 		}
 		// What comes out is a URL to net/url too, and comes out as it is again.
@@ -245,4 +429,22 @@ func FuzzURL(f *testing.F) {
 			t.Fatalf("%q: %+v then %+v, %v", raw, l, again, err)
 		}
 	})
+}
+
+func BenchmarkParseURL(b *testing.B) {
+	for _, c := range []struct{ name, raw string }{
+		{"plain", "http://example.com:8080/path?query=1"},
+		{"long", "https://service.internal.example.com/v1/accounts/1234567890/orders/0987654321/items?page=12&size=100&sort=-created"},
+		{"dots", "http://example.com/a/./b/../c"},
+		{"international", "http://bücher.example/"},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := parseURL(c.raw); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

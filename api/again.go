@@ -1,0 +1,94 @@
+package api
+
+import (
+	"context"
+	"slices"
+
+	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/conn"
+)
+
+// This file decides, after each answer or failure, whether the call is over. What
+// makes it go on is in redirect.go, retry.go and auth.go.
+
+// journey is how far a call has come.
+type journey struct {
+	tries   int          // of the request that is under way
+	lost    *conn.Error  // what is known of the last one, where that failed
+	reused  int          // of which were lost on a connection that others had used
+	times   actors.Times // of the try before
+	fresh   bool         // no connection that has idled will do
+	history []*Response  // redirects followed, the oldest first
+	cookie  string       // what the jar knows for the next request
+	nonce   digestTry    // the Digest challenge that this request answers
+	held    bool         // a streamed body has taken the request over
+
+	// What a redirect or a 417 has taken away.
+	crossed    bool // credentials: another origin was gone to
+	downgraded bool // Referer: it led from https to http (RFC 9110 §10.1.3)
+	converted  bool // the body: a GET took the place of the method (RFC 9110 §15.4)
+	unexpected bool // Expect: the server does not know it (RFC 9110 §15.5.18)
+}
+
+// next tells whether to send another request, which r is then made to be. An error
+// ends the call.
+func (r *request) next(ctx context.Context, resp *Response, err error) (again bool, _ error) {
+	if err != nil {
+		return r.retryFailure(ctx, err)
+	}
+	r.session.keepCookies(&r.to, resp)
+	switch status := resp.status; {
+	case status < 300:
+		return false, nil
+	case status == 401 && r.has(optDigestAuth) && !r.crossed:
+		return r.meetChallenge(ctx, resp)
+	case status == 417 && r.call.Expect > 0:
+		r.unexpected = true
+		return r.replay(ctx, resp)
+	case r.session.retry.wants(status):
+		return r.retryAnswer(ctx, resp)
+	}
+	return r.follow(ctx, resp)
+}
+
+// replay drops an answer and makes the same request ready to be sent again. Where
+// its body can't be, the call is over.
+func (r *request) replay(ctx context.Context, resp *Response) (again bool, _ error) {
+	if !r.replayable() {
+		return false, nil
+	}
+	r.drop(resp)
+	resp.Release()
+	return true, r.rewind(ctx)
+}
+
+// drop gives up the rest of an answer that the caller will not read. A connection
+// that a one-shot call was to keep is closed: the next request has its own.
+func (r *request) drop(resp *Response) {
+	if r.call.Stream {
+		r.session.sched.Abandon(r.call)
+	}
+	if c := &resp.connection; c.owner != nil && r.connection == nil {
+		c.Close()
+	}
+}
+
+// restart begins to count anew, for a request of another kind.
+func (r *request) restart() {
+	r.tries, r.reused, r.fresh, r.times, r.nonce = 0, 0, false, actors.Times{}, digestTry{}
+}
+
+// dropped tells whether a header of the caller's is not sent any more. is compares
+// its name.
+func (p *journey) dropped(is func(string) bool) bool {
+	return p.crossed && slices.ContainsFunc(credentialFields, is) ||
+		p.converted && slices.ContainsFunc(bodyFields, is) ||
+		p.downgraded && is("Referer")
+}
+
+var (
+	// RFC 9110 §15.4, and what RFC 6265 makes one of them.
+	credentialFields = []string{"Authorization", "Cookie", "Proxy-Authorization"}
+	// RFC 9110 §15.4: what describes a body goes with it.
+	bodyFields = []string{"Content-Type", "Content-Encoding", "Content-Language", "Content-Location"}
+)

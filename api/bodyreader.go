@@ -1,0 +1,278 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/conn"
+)
+
+// ErrBodyAbandoned tells that nobody read a StreamBody for Config.BodyTimeout: its
+// connection was closed. It comes inside an *IOError.
+var ErrBodyAbandoned = errors.New("troupe: the body was not read for BodyTimeout and has been given up; read it to its end, or close it")
+
+var errBodyClosed = errors.New("troupe: the body was closed before its end")
+
+// StreamBody returns the Response as soon as its head is there. Response.Body or
+// Response.Chunks read the rest, which keeps the connection until its end, a Close, the
+// end of the call's context, or Config.BodyTimeout without a Read. Content is empty.
+func StreamBody() Option { return streamBodyOption{} }
+
+type streamBodyOption struct{}
+
+func (streamBodyOption) apply(r *request) { r.given |= optStreamBody }
+
+// Body reads the answer's body, decoded. After StreamBody it comes off the connection
+// as it is read: close it, unless you read it to io.EOF or an error. A Close before the
+// end keeps the connection where little is left, and else closes it (RFC 9112 §9.3); it
+// also ends a Read that is under way on another goroutine. Without StreamBody Body
+// reads Content.
+func (r *Response) Body() io.ReadCloser {
+	if r.body != nil {
+		return r.body
+	}
+	return io.NopCloser(bytes.NewReader(r.Content()))
+}
+
+// Chunks gives the body in pieces of exactly n bytes; the last one may be shorter, and
+// n <= 0 means 512. A chunk is valid until the next one. An error ends it and comes
+// with a nil chunk. Leaving the loop closes the body.
+func (r *Response) Chunks(n int) iter.Seq2[[]byte, error] {
+	if n <= 0 {
+		n = defaultChunk
+	}
+	return func(yield func([]byte, error) bool) {
+		src := r.Body()
+		defer src.Close()
+		var chunk []byte
+		for {
+			chunk = chunk[:0]
+			var err error
+			for err == nil && len(chunk) < n {
+				if len(chunk) == cap(chunk) {
+					chunk = append(make([]byte, 0, min(n, max(2*cap(chunk), firstChunk))), chunk...)
+				}
+				var k int
+				k, err = src.Read(chunk[len(chunk):min(n, cap(chunk))])
+				chunk = chunk[:len(chunk)+k]
+			}
+			if len(chunk) > 0 && (err == nil || err == io.EOF) && !yield(chunk, nil) {
+				return
+			}
+			if err != nil {
+				if err != io.EOF {
+					yield(nil, err)
+				}
+				return
+			}
+		}
+	}
+}
+
+// bodyReader is a streamed body in the caller's hands. It has taken the request over
+// and ends it.
+//
+//	state  event                            next    effect
+//	open   Read                             open    the clock stands still meanwhile
+//	open   Read: end, or an error           ended   connection free, or closed
+//	open   Close, or the session's end      ended   a small rest drained, else closed
+//	open   context ended                    ended   connection closed
+//	open   no Read for BodyTimeout          ended   connection closed, and the opener told of
+//	ended  Read                             ended   gives what ended it
+type bodyReader struct {
+	session *Session
+	mu      sync.Mutex // held by whoever reads or ends it
+	src     *intake    // until the end
+	err     error      // once ended: for every further Read
+	read    time.Time
+	idle    *time.Timer // nil: no BodyTimeout
+	unhook  func() bool // from the context
+	cancel  context.CancelFunc
+	url     string
+	opened  string // where, in the user's code
+}
+
+// openBody puts a body of resp into the caller's hands.
+func (r *request) openBody(ctx context.Context, resp *Response) {
+	b := &bodyReader{session: r.session, src: r.intake(resp, false), cancel: r.cancel, url: resp.shown(), opened: callSite()}
+	resp.body = b
+	r.unclaim() // the request's own body is out
+	if r.call.Finished() {
+		b.src.over, b.err = true, io.EOF
+		b.src.close()
+		return
+	}
+	r.held = true
+	s := r.session
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !s.bodies.add(b) {
+		b.end(ErrSessionClosed)
+		return
+	}
+	b.unhook = context.AfterFunc(ctx, func() { b.give(actors.Ended(ctx)) })
+	if s.bodyTimeout > 0 {
+		b.read = time.Now()
+		b.idle = time.AfterFunc(s.bodyTimeout, b.expire)
+	}
+}
+
+func (b *bodyReader) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err != nil {
+		return 0, b.err
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if b.idle != nil {
+		b.idle.Stop()
+	}
+	n, err := b.src.Read(p)
+	switch {
+	case err != nil:
+		b.end(err)
+	case b.idle != nil:
+		b.read = time.Now()
+		b.idle.Reset(b.session.bodyTimeout)
+	}
+	return n, err
+}
+
+// Close gives up what was not read.
+func (b *bodyReader) Close() error {
+	if !b.mu.TryLock() {
+		b.cancel() // ends the Read that is under way
+		b.mu.Lock()
+	}
+	defer b.mu.Unlock()
+	b.end(errBodyClosed)
+	return nil
+}
+
+// give ends the body with the reason that somebody else has for it.
+func (b *bodyReader) give(reason error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err == nil {
+		failure := b.src.r.explain(&conn.Error{Op: OpRead, Sent: SentAll, RemoteAddr: b.src.resp.connection.RemoteAddr(), Err: reason},
+			b.src.resp.answer.Load())
+		b.session.sched.Abort(b.src.r.call, reason)
+		b.end(failure)
+	}
+}
+
+// expire gives up a body that nobody reads.
+func (b *bodyReader) expire() {
+	s := b.session
+	if !s.bodies.enter() {
+		return
+	}
+	defer s.bodies.leave()
+	b.mu.Lock()
+	stale := b.err != nil || time.Since(b.read) < s.bodyTimeout // read just now
+	b.mu.Unlock()
+	if !stale {
+		s.sched.BodyAbandoned(b.url, b.opened)
+		b.give(ErrBodyAbandoned)
+	}
+}
+
+// end is the end, whoever brings it about; later ones do nothing. The caller holds mu.
+func (b *bodyReader) end(reason error) {
+	if b.err != nil {
+		return
+	}
+	b.err = reason
+	b.src.close()
+	if b.idle != nil {
+		b.idle.Stop()
+	}
+	if b.unhook != nil {
+		b.unhook()
+	}
+	b.session.bodies.remove(b)
+	r := b.src.r
+	b.src = nil // the request goes to others now
+	r.held = false
+	r.release()
+}
+
+// callSite is the first place outside of this package on the stack.
+func callSite() string {
+	var pcs [16]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if !strings.HasPrefix(f.Function, "github.com/seed53b03582/troupe/api.") || strings.HasSuffix(f.File, "_test.go") {
+			return fmt.Sprintf("%s:%d", f.File, f.Line)
+		}
+		if !more {
+			return "unknown"
+		}
+	}
+}
+
+// bodies are the streamed bodies of a session that have not ended.
+type bodies struct {
+	mu     sync.Mutex
+	open   map[*bodyReader]struct{}
+	closed bool
+	timers sync.WaitGroup // that have fired
+}
+
+func (s *bodies) add(b *bodyReader) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	if s.open == nil {
+		s.open = map[*bodyReader]struct{}{}
+	}
+	s.open[b] = struct{}{}
+	return true
+}
+
+func (s *bodies) remove(b *bodyReader) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, b)
+}
+
+// enter counts a timer in that has fired; false once the session is closed.
+func (s *bodies) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.timers.Add(1)
+	}
+	return !s.closed
+}
+
+func (s *bodies) leave() { s.timers.Done() }
+
+// close ends all of them, once their connections are closed.
+func (s *bodies) close() {
+	s.mu.Lock()
+	s.closed = true
+	var left []*bodyReader
+	for b := range s.open {
+		left = append(left, b)
+	}
+	s.mu.Unlock()
+	for _, b := range left {
+		b.give(ErrSessionClosed)
+	}
+	s.timers.Wait()
+}

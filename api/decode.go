@@ -1,0 +1,102 @@
+package api
+
+import (
+	"io"
+
+	"github.com/seed53b03582/troupe/actors"
+)
+
+// codingsOf is what an answer's body was encoded with, if that is to be undone: we
+// asked for it, and know all of it.
+func (r *request) codingsOf(a *actors.Answer) (codings, bool) {
+	if !r.decodes || a.Get("Content-Encoding") == nil {
+		return nil, false // most answers
+	}
+	return parseCodings(a.Values("Content-Encoding")...)
+}
+
+// decode replaces the body of a whole answer by what it encodes.
+func (r *request) decode(resp *Response) error {
+	a := resp.answer.Load()
+	codings, ok := r.codingsOf(a)
+	if !ok || r.call.Stream || len(a.Body()) == 0 {
+		return nil
+	}
+	s := r.session
+	b := s.takeAnswer() // for its memory
+	out, err := s.decoders.appendAll(append(b.Buf[:0], a.Buf[:a.BodyAt]...), a.Body(), codings, s.maxBody)
+	if err != nil {
+		return r.broken(resp, err)
+	}
+	a.Buf, b.Buf = out, a.Buf
+	s.giveAnswer(b)
+	resp.decoded = true
+	return nil
+}
+
+// broken is the error of a body that came whole but can't be decoded.
+func (r *request) broken(resp *Response, err error) error {
+	f := failure{URL: r.to.String(), Op: OpRead, Sent: SentAll, RemoteAddr: resp.connection.RemoteAddr(), Err: err, Trace: resp.Trace()}
+	e := IOError(f)
+	return &e
+}
+
+// intake reads the body of a streamed answer, decoded. It belongs to the goroutine
+// that reads.
+type intake struct {
+	r    *request
+	resp *Response
+	fill bool // a Read waits until it has filled all it was given
+	dec  *decoder
+	over bool // the whole body came off the connection
+}
+
+// intake is where the body of a streamed answer is read.
+func (r *request) intake(resp *Response, fill bool) *intake {
+	s := &r.incoming
+	*s = intake{r: r, resp: resp, fill: fill}
+	if c, ok := r.codingsOf(resp.answer.Load()); ok && r.method != "HEAD" {
+		s.dec = r.session.decoders.reader(c, (*wire)(s))
+		resp.decoded = true
+	}
+	return s
+}
+
+// Read gives decoded bytes, and io.EOF when the whole answer came in.
+func (s *intake) Read(p []byte) (int, error) {
+	if s.dec == nil {
+		return (*wire)(s).Read(p)
+	}
+	n, err := s.dec.Read(p)
+	if err != nil && err != io.EOF && s.r.lost == nil { // the bytes were whole, but not what they should be
+		err = s.r.broken(s.resp, err)
+	}
+	return n, err
+}
+
+// close gives up what was not read.
+func (s *intake) close() {
+	if s.dec != nil {
+		s.dec.close()
+	}
+	if !s.over {
+		s.r.session.sched.Abandon(s.r.call)
+	}
+}
+
+// wire is an intake's body as it comes off the connection.
+type wire intake
+
+func (w *wire) Read(p []byte) (int, error) {
+	if w.over {
+		return 0, io.EOF
+	}
+	n, done, err := w.r.session.sched.Read(w.r.call, p, w.fill && w.dec == nil)
+	if err != nil {
+		return n, w.r.explain(err, w.resp.answer.Load())
+	}
+	if w.over = done; done && n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}

@@ -1,0 +1,86 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"strconv"
+)
+
+// RedirectError tells that a redirect could not be followed. The answer it came in is
+// lost; NoRedirect hands it over instead.
+type RedirectError struct {
+	URL    string // that answered, without user info
+	Status int    // 301, 302, 303, 307 or 308
+	Err    error  // why: ErrTooManyRedirects, an *InputError about the Location, a body that can't be sent again
+}
+
+// Error gives the URL, the status and the reason.
+func (e *RedirectError) Error() string {
+	return "troupe: " + e.URL + ": redirect " + strconv.Itoa(e.Status) + ": " + e.Err.Error()
+}
+
+// Unwrap returns the reason.
+func (e *RedirectError) Unwrap() error { return e.Err }
+
+var errBodyGone = errors.New("the body has been read and can't be sent again; give one that can: bytes, a string, a File with Seek or ReadAt")
+
+// follow makes r the request that a redirect asks for (RFC 9110 §15.4). An answer
+// that is none, or that the caller wants to see, ends the call.
+func (r *request) follow(ctx context.Context, resp *Response) (again bool, err error) {
+	switch resp.status {
+	case 301, 302, 303, 307, 308:
+	default:
+		return false, nil
+	}
+	location := resp.Header("Location")
+	if location == "" || r.has(optNoRedirect) || r.session.maxRedirects < 0 {
+		return false, nil
+	}
+	refuse := func(why error) (bool, error) {
+		r.drop(resp)
+		return false, &RedirectError{URL: resp.shown(), Status: resp.status, Err: why}
+	}
+	if len(r.history) >= r.session.maxRedirects {
+		return refuse(ErrTooManyRedirects)
+	}
+	to, err := r.to.resolve(location)
+	if err != nil {
+		return refuse(err)
+	}
+	if r.becomesGet(resp.status) {
+		r.method, r.payload, r.converted = "GET", payload{claimed: r.claimed}, true
+	} else if !r.replayable() {
+		return refuse(errBodyGone)
+	} else if err := r.rewind(ctx); err != nil {
+		return refuse(err)
+	}
+	r.drop(resp)
+	_ = r.decode(resp) // what can't be decoded stays as it came: nobody waits for it
+	r.history = append(r.history, resp)
+	r.leave(to)
+	return true, nil
+}
+
+// becomesGet tells whether a redirect turns the request into a GET without a body:
+// 303 does so, and 301 and 302 do it with POST alone.
+func (r *request) becomesGet(status int) bool {
+	switch status {
+	case 303:
+		return r.method != "HEAD" && (r.method != "GET" || r.present)
+	case 301, 302:
+		return r.method == "POST"
+	}
+	return false
+}
+
+// leave goes to another URL. Nothing that was meant for one origin alone goes along
+// to another, and it does not come back on the way back.
+func (r *request) leave(to location) {
+	if !r.to.sameOrigin(&to) {
+		r.crossed = true
+		r.authorize, r.host, r.connection = "", "", nil
+		r.downgraded = r.downgraded || r.to.scheme == "https" && to.scheme == "http"
+	}
+	r.to, r.url = to, ""
+	r.restart()
+}

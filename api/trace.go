@@ -1,0 +1,52 @@
+package api
+
+import (
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/seed53b03582/troupe/actors"
+)
+
+// Trace is how long each part of a request took, and over what it went. A part that
+// was not reached, or not needed, is 0. After redirects it is about the last request;
+// each Response of the History has its own.
+type Trace struct {
+	Queued    time.Duration // the wait for a connection, without the making of one
+	Dial      time.Duration // name lookup and connect, a proxy's tunnel included; 0 where Reused
+	TLS       time.Duration // the handshake; 0 where Reused
+	Write     time.Duration // until the last byte of the request was handed to the socket
+	FirstByte time.Duration // from there to the first byte of the answer
+	Total     time.Duration // of all tries and the waits between them, to the last byte; StreamBody: to the latest read
+
+	Attempts     int      // how often the request was sent; 1 for most
+	Reused       bool     // the connection had served another call
+	Peer         net.Addr // nil where there was no connection
+	Protocol     string   // HTTP/1.1 or HTTP/1.0, as the answer says; empty without one
+	ConnectionID string   // as in Snapshot
+}
+
+// Trace tells what took how long, for this Response's own request. First asked for
+// after Release, it is empty.
+func (r *Response) Trace() Trace {
+	a := r.answer.Load()
+	t := trace(a, r.tries)
+	if a != nil {
+		t.Protocol = "HTTP/1." + strconv.Itoa(a.Head.Minor())
+	}
+	return t
+}
+
+func trace(a *actors.Answer, tries int) Trace {
+	t := Trace{Attempts: tries}
+	if a == nil {
+		return t
+	}
+	s := a.Times.Span()
+	t.Queued, t.Dial, t.TLS, t.Write, t.FirstByte, t.Total = s.Queued, s.Dial, s.TLS, s.Write, s.FirstByte, s.Total
+	t.Reused = s.Reused
+	if a.Conn != nil {
+		t.Peer, t.ConnectionID = a.Conn.RemoteAddr(), a.Conn.ID()
+	}
+	return t
+}
