@@ -150,6 +150,7 @@ type Call struct {
 	joined int    // bytes of the body that went out in one piece with the head
 	// answered is closed when the server answers between two pieces.
 	answered <-chan struct{}
+	unread   bool            // nothing of Reader was
 	reading  <-chan struct{} // closed when nobody reads Reader any more
 	into     []byte          // to read into: with read
 	fill     bool            // all of it

@@ -27,9 +27,14 @@ func (s *Scheduler) Do(ctx context.Context, c *Call, a *Answer) error {
 	if s.closing.Load() {
 		return &conn.Error{Op: conn.OpQueue, Err: ErrSessionClosed}
 	}
-	body := startPump(c.Reader, c.Size)
+	body := newPump(c.Reader, c.Size)
 	c.reading = body.done
 	defer body.stop(c.Quick)
+	defer func() { c.unread = !body.started }()
+	if c.Expect > 0 { // nothing is read that the server may not want
+		return s.onSomeConnection(c, body)
+	}
+	body.start()
 	// The first piece comes before the connection: a body that fails at once, or
 	// blocks, holds nobody up.
 	switch _, err := body.next(ctx, s.ctx, nil); {
@@ -198,6 +203,9 @@ func (s *Scheduler) exchange(c *Call, body *pump) error {
 	if err := s.step(c, &c.send); err != nil {
 		return err
 	}
+	if !c.early {
+		body.start()
+	}
 	for !c.last && !c.early {
 		if err := s.feed(c, body); err != nil {
 			return err
@@ -297,6 +305,10 @@ func (s *Scheduler) Sleep(ctx context.Context, d time.Duration) error {
 		return ErrSessionClosed
 	}
 }
+
+// Unread tells that the last Do has read nothing of the body's Reader: the server did
+// not ask for it.
+func (c *Call) Unread() bool { return c.unread }
 
 // Abort ends a streamed call from any goroutine, for a cause that its next Read is
 // told. The connection is closed.

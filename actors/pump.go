@@ -24,6 +24,10 @@ const (
 // ahead of the socket. A Read that blocks can't be ended from here: a call that
 // leaves leaves the goroutine behind, and that ends when its Read returns.
 type pump struct {
+	r       io.Reader
+	size    int64
+	started bool
+
 	full  chan filled   // from the goroutine, in order
 	empty chan []byte   // buffers to fill
 	quit  chan struct{} // closed by stop
@@ -43,20 +47,30 @@ type filled struct {
 	err   error
 }
 
-// startPump begins to read size bytes of r, or, where size is -1, all of it, in
-// chunks.
-func startPump(r io.Reader, size int64) *pump {
-	p := &pump{full: make(chan filled, 1), empty: make(chan []byte, 2), quit: make(chan struct{}), done: make(chan struct{})}
+// newPump makes a pump for size bytes of r, or, where size is -1, for all of it, in
+// chunks. Nothing is read before start.
+func newPump(r io.Reader, size int64) *pump {
+	return &pump{r: r, size: size, full: make(chan filled, 1), empty: make(chan []byte, 2), quit: make(chan struct{}), done: make(chan struct{})}
+}
+
+// start begins to read, once.
+func (p *pump) start() {
+	if p.started {
+		return
+	}
+	p.started = true
 	p.empty <- make([]byte, chunkRoom+pumpSize+len(http1.ChunkEnd)+len(http1.LastChunk))
 	p.empty <- nil // the second buffer is made when there is a second piece
-	go p.run(r, size)
-	return p
+	go p.run(p.r, p.size)
 }
 
 // stop lets the goroutine end, now or when its Read returns; with wait it waits
 // for that.
 func (p *pump) stop(wait bool) {
 	close(p.quit)
+	if !p.started {
+		close(p.done)
+	}
 	if wait {
 		<-p.done
 	}

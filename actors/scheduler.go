@@ -108,7 +108,7 @@ func (s *Scheduler) Free(c *Call) {
 	}
 	c.ctx, c.answer, c.conn, c.err = nil, nil, nil, nil
 	c.piece, c.into, c.lease, c.done = nil, nil, false, false
-	c.answered, c.reading, c.joined = nil, nil, 0
+	c.answered, c.reading, c.joined, c.unread = nil, nil, 0, false
 	s.calls.Put(c)
 }
 

@@ -21,7 +21,6 @@ type journey struct {
 	history []*Response  // redirects followed, the oldest first
 	cookie  string       // what the jar knows for the next request
 	nonce   digestTry    // the Digest challenge that this request answers
-	held    bool         // a streamed body has taken the request over
 
 	// What a redirect or a 417 has taken away.
 	crossed    bool // credentials: another origin was gone to

@@ -103,7 +103,9 @@ func (r *request) loadMultipart() error {
 }
 
 // replayable tells whether the body can be sent from its start again.
-func (p *payload) replayable() bool { return p.reader == nil || p.reopen != nil }
+func (r *request) replayable() bool {
+	return r.reader == nil || r.reopen != nil || r.tries > 0 && r.call.Unread()
+}
 
 // rewind sets the body to its start again, once nobody reads it any more.
 func (r *request) rewind(ctx context.Context) error {
@@ -114,7 +116,7 @@ func (r *request) rewind(ctx context.Context) error {
 		_, err := r.file.Seek(0, io.SeekStart)
 		return err
 	}
-	if r.reader == nil {
+	if r.reader == nil || r.call.Unread() {
 		return nil
 	}
 	return guard("Body", func() (err error) {

@@ -102,28 +102,28 @@ type bodyReader struct {
 }
 
 // openBody puts a body of resp into the caller's hands.
-func (r *request) openBody(ctx context.Context, resp *Response) {
+func (r *request) openBody(ctx context.Context, resp *Response) (taken bool) {
 	b := &bodyReader{session: r.session, src: r.intake(resp, false), cancel: r.cancel, url: resp.shown(), opened: callSite()}
 	resp.body = b
 	r.unclaim() // the request's own body is out
 	if r.call.Finished() {
 		b.src.over, b.err = true, io.EOF
 		b.src.close()
-		return
+		return false
 	}
-	r.held = true
 	s := r.session
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !s.bodies.add(b) {
 		b.end(ErrSessionClosed)
-		return
+		return true
 	}
 	b.unhook = context.AfterFunc(ctx, func() { b.give(actors.Ended(ctx)) })
 	if s.bodyTimeout > 0 {
 		b.read = time.Now()
 		b.idle = time.AfterFunc(s.bodyTimeout, b.expire)
 	}
+	return true
 }
 
 func (b *bodyReader) Read(p []byte) (int, error) {
@@ -164,6 +164,10 @@ func (b *bodyReader) Close() error {
 func (b *bodyReader) give(reason error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.giveLocked(reason)
+}
+
+func (b *bodyReader) giveLocked(reason error) {
 	if b.err == nil {
 		failure := b.src.r.explain(&conn.Error{Op: OpRead, Sent: SentAll, RemoteAddr: b.src.resp.connection.RemoteAddr(), Err: reason},
 			b.src.resp.answer.Load())
@@ -180,11 +184,10 @@ func (b *bodyReader) expire() {
 	}
 	defer s.bodies.leave()
 	b.mu.Lock()
-	stale := b.err != nil || time.Since(b.read) < s.bodyTimeout // read just now
-	b.mu.Unlock()
-	if !stale {
+	defer b.mu.Unlock()
+	if b.err == nil && time.Since(b.read) >= s.bodyTimeout { // else it was read just now
 		s.sched.BodyAbandoned(b.url, b.opened)
-		b.give(ErrBodyAbandoned)
+		b.giveLocked(ErrBodyAbandoned)
 	}
 }
 
@@ -204,7 +207,6 @@ func (b *bodyReader) end(reason error) {
 	b.session.bodies.remove(b)
 	r := b.src.r
 	b.src = nil // the request goes to others now
-	r.held = false
 	r.release()
 }
 

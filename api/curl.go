@@ -1,9 +1,10 @@
 package api
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/seed53b03582/troupe/conn"
 )
 
 // Curl is the request that this Response answers as a line for curl and a POSIX shell,
@@ -73,7 +74,7 @@ func curl(url, request string, body []byte) string {
 	case method != "GET" || hasBody:
 		b.WriteString(" --request " + quote(method))
 	}
-	b.WriteString(" " + quote(maskPairs(url)))
+	b.WriteString(" " + quote(conn.MaskText(url)))
 	for _, h := range headers {
 		b.WriteString(" --header " + quote(withoutValue(h)))
 	}
@@ -106,21 +107,11 @@ func curlBody(body string) string {
 	if body == "" || len(body) > 2<<10 || strings.ContainsFunc(body, func(c rune) bool { return c == 0 || c == '\uFFFD' }) {
 		return " --data-binary @BODY"
 	}
-	return " --data-raw " + quote(maskMembers(maskPairs(body)))
+	return " --data-raw " + quote(conn.MaskText(body))
 }
 
 // quote makes s one word for a POSIX shell.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
-
-const masked = "***"
-
-// secretNames are the parts of names whose values are masked, in lower case.
-var secretNames = []string{"password", "passwd", "secret", "token", "api-key", "apikey", "api_key", "signature", "credential", "session"}
-
-func isSecret(name string) bool {
-	name = strings.ToLower(name)
-	return slices.ContainsFunc(secretNames, func(s string) bool { return strings.Contains(name, s) })
-}
 
 // maskHeader keeps of a header what is no secret: the scheme of credentials, the names
 // of cookies.
@@ -128,40 +119,16 @@ func maskHeader(lower, value string) string {
 	switch {
 	case lower == "authorization", lower == "proxy-authorization":
 		scheme, _, _ := strings.Cut(value, " ")
-		return scheme + " " + masked
+		return scheme + " " + conn.Masked
 	case lower == "cookie":
 		parts := strings.Split(value, "; ")
 		for i, p := range parts {
 			name, _, _ := strings.Cut(p, "=")
-			parts[i] = name + "=" + masked
+			parts[i] = name + "=" + conn.Masked
 		}
 		return strings.Join(parts, "; ")
-	case isSecret(lower):
-		return masked
+	case conn.SecretField(lower):
+		return conn.Masked
 	}
 	return value
-}
-
-// pairs are name=value in a query or a form, members "name": "value" in JSON.
-var (
-	pairs   = regexp.MustCompile(`([?&]|^)([^=&?#\s]+)=([^&#\s]*)`)
-	members = regexp.MustCompile(`"([^"\\]+)"(\s*:\s*)"(?:[^"\\]|\\.)*"`)
-)
-
-func maskPairs(s string) string {
-	return pairs.ReplaceAllStringFunc(s, func(pair string) string {
-		if m := pairs.FindStringSubmatch(pair); isSecret(m[2]) {
-			return m[1] + m[2] + "=" + masked
-		}
-		return pair
-	})
-}
-
-func maskMembers(s string) string {
-	return members.ReplaceAllStringFunc(s, func(member string) string {
-		if m := members.FindStringSubmatch(member); isSecret(m[1]) {
-			return `"` + m[1] + `"` + m[2] + `"` + masked + `"`
-		}
-		return member
-	})
 }

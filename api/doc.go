@@ -18,6 +18,10 @@
 // is beyond its limits waits, first come first served; an origin that fails again
 // and again is cut off for a while by a circuit breaker. See Config.
 //
+// Redirects are followed, content codings decoded, and what is safe to repeat is
+// repeated: see Config.MaxRedirects, Headers and Retry. With StreamBody the answer's
+// body is read as it comes.
+//
 // The context of a call holds for all of it, in the queue as well as inside a
 // blocked read. Where the context or a Timeout has ended the call, errors.Is finds
 // context.Canceled or context.DeadlineExceeded.
@@ -31,21 +35,23 @@
 //     ErrQueueFull come in it
 //   - *IOError: the connection failed, or a file or Body reader; ErrTooLarge comes in it
 //   - *ProtocolError: the answer is not HTTP/1, or it is in doubt where it ends
+//   - *RedirectError: a redirect could not be followed; ErrTooManyRedirects comes in it
 //   - ErrWrongOrigin, ErrForeignConnection: the connection given can't serve this call
 //   - ErrSessionClosed: the session has ended; in an *HTTPConnectionError or *IOError,
 //     as the call had come
 //
-// The three in the middle tell the phase and what of the request was sent, and
+// The first three after *InputError tell the phase and what of the request was sent, and
 // are net.Errors. A URL's user and password never show in any of them.
 //
 // # What it leaves out
 //
-// Redirects are handed over, not followed; bodies are not decoded; there are no
-// cookies, no HTTP/2 and no proxies of its own (a Driver may be one).
+// HTTP/2 and HTTP/3, caches, WebSockets and CONNECT as a method. Cookies are kept by a
+// jar of the caller's choice.
 //
 // # Concurrency
 //
-// Everything but a Response may be used from several goroutines at once. A
+// Everything but a Response, and the body it gives, may be used from several goroutines
+// at once. A
 // callback of Stream runs on the caller's goroutine, a Body reader's Read on
 // another.
 package api

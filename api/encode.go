@@ -96,7 +96,7 @@ func (r *request) checkMethod() error {
 	}
 	switch {
 	case r.method == "CONNECT":
-		return &InputError{Field: "method", Reason: "CONNECT asks for a tunnel, not for an answer", Fix: "give the session a proxy dialer as Driver"}
+		return &InputError{Field: "method", Reason: "CONNECT asks for a tunnel, not for an answer", Fix: "name a proxy in Config.Proxy"}
 	case !http1.ValidMethod(r.method):
 		return &InputError{Field: "method", Reason: fmt.Sprintf("%.40q is no token (RFC 9110 §9.1)", r.method), Fix: "give one like GET"}
 	}

@@ -74,8 +74,8 @@ func ExampleExpectContinue() {
 // From a size on, a session asks by itself.
 func ExampleConfig_expectContinueFrom() {
 	server := serve(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "%q", r.Header["Expect"])
 		io.Copy(io.Discard, r.Body)
+		fmt.Fprintf(w, "%q", r.Header["Expect"])
 	})
 	defer server.Close()
 	session := newSession(api.Config{ExpectContinueFrom: 1 << 20})

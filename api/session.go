@@ -54,7 +54,12 @@ func (s *Session) send(ctx context.Context, method, url string, opts []Option) (
 		return nil, errNoContext()
 	}
 	r := s.takeRequest()
-	defer r.release()
+	streamed := false // a body has taken r over, and may have ended it already
+	defer func() {
+		if !streamed {
+			r.release()
+		}
+	}()
 	r.method = method
 	if err := r.prepare(url, opts); err != nil {
 		return nil, err
@@ -67,7 +72,11 @@ func (s *Session) send(ctx context.Context, method, url string, opts []Option) (
 		case err != nil:
 			return nil, err
 		case !again:
-			return r.finish(ctx, resp)
+			streamed, err = r.finish(ctx, resp)
+			if err != nil {
+				return nil, err
+			}
+			return resp, nil
 		}
 	}
 }
@@ -112,23 +121,16 @@ func (r *request) response(a *actors.Answer) *Response {
 }
 
 // finish gives the caller the last answer, its body decoded, streamed, or to be
-// read.
-func (r *request) finish(ctx context.Context, resp *Response) (*Response, error) {
+// read: then streamed tells that the body has taken the request over.
+func (r *request) finish(ctx context.Context, resp *Response) (streamed bool, err error) {
 	resp.history = r.history
 	switch {
 	case r.has(optStream):
-		if err := r.streamTo(resp); err != nil {
-			return nil, err
-		}
-		return resp, nil
+		return false, r.streamTo(resp)
 	case r.has(optStreamBody):
-		r.openBody(ctx, resp)
-		return resp, nil
+		return r.openBody(ctx, resp), nil
 	}
-	if err := r.decode(resp); err != nil {
-		return nil, err
-	}
-	return resp, nil
+	return false, r.decode(resp)
 }
 
 // bound puts the Timeout option's limit on the context.
@@ -153,9 +155,6 @@ func (s *Session) takeRequest() *request {
 
 // release ends the call. What a streamed body still needs it takes over itself.
 func (r *request) release() {
-	if r.held {
-		return
-	}
 	s := r.session
 	if r.cancel != nil {
 		r.cancel()

@@ -3,7 +3,6 @@ package conn
 import (
 	"bytes"
 	"fmt"
-	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -24,8 +23,6 @@ const (
 	maskLineMax = 8 << 10
 	// maskBodyMax is how much of each piece of a body is shown.
 	maskBodyMax = 2 << 10
-
-	maskedValue = "***"
 )
 
 // Masker makes text that is safe to log of one direction of a connection. In heads
@@ -102,15 +99,15 @@ func (m *Masker) endLine(dst []byte, cut bool) []byte {
 func (m *Masker) appendLine(dst, line []byte, cut bool) []byte {
 	if len(line) > 0 && (line[0] == ' ' || line[0] == '\t') {
 		if m.secret {
-			return append(dst, " "+maskedValue...)
+			return append(dst, " "+Masked...)
 		}
 		return appendSafe(dst, line, cut)
 	}
 	name, _, found := bytes.Cut(line, []byte(":"))
 	if m.secret = found && SecretField(string(bytes.TrimSpace(name))); m.secret {
-		return append(append(appendSafe(dst, name, false), ": "...), maskedValue...)
+		return append(append(appendSafe(dst, name, false), ": "...), Masked...)
 	}
-	return appendSafe(dst, line, cut)
+	return appendSafe(dst, []byte(MaskText(string(line))), cut)
 }
 
 // appendBody shows a piece of a body. Its lines are masked like those of a head: a
@@ -148,13 +145,13 @@ func appendSafe(dst, text []byte, cut bool) []byte {
 		dst = append(dst, "://"...)
 		end := bytes.IndexAny(after, "/?# \t\"<>")
 		if end < 0 && cut {
-			return append(dst, maskedValue...)
+			return append(dst, Masked...)
 		}
 		if end < 0 {
 			end = len(after)
 		}
 		if at := bytes.LastIndexByte(after[:end], '@'); at >= 0 {
-			dst = append(dst, maskedValue+"@"...)
+			dst = append(dst, Masked+"@"...)
 			after = after[at+1:]
 		}
 		text = after
@@ -174,29 +171,4 @@ func appendPrintable(dst, text []byte) []byte {
 		text = text[n:]
 	}
 	return dst
-}
-
-// SecretField tells whether a header field of that name carries what must not be
-// logged: credentials, cookies, keys and tokens. Challenges (WWW-Authenticate,
-// Proxy-Authenticate) don't: whoever asks gets one.
-func SecretField(name string) bool {
-	name = strings.ToLower(name)
-	switch name {
-	case "authorization", "proxy-authorization", "cookie", "set-cookie", "cookie2", "set-cookie2",
-		"authentication-info", "proxy-authentication-info":
-		return true
-	}
-	for _, part := range secretParts {
-		if strings.Contains(name, part) {
-			return true
-		}
-	}
-	return false
-}
-
-// secretParts are how the names of fields begin or end that vendors use for keys:
-// X-Api-Key, Private-Token, X-Amz-Security-Token, Ocp-Apim-Subscription-Key.
-var secretParts = [...]string{
-	"token", "secret", "passw", "credential", "session-id", "sessionid", "auth-",
-	"api-key", "apikey", "access-key", "subscription-key", "signature", "jwt",
 }
