@@ -290,7 +290,8 @@ func (noRedirectOption) apply(r *request) { r.given |= optNoRedirect }
 // ExpectContinue sends the head first, with "Expect: 100-continue", and the body
 // when the server asks for it, or when Config.ExpectContinueTimeout is over. A server
 // that does not want the body answers without it: that answer is returned, and the
-// connection closed (RFC 9110 §10.1.1). Without a body it does nothing. See also
+// connection closed (RFC 9110 §10.1.1). A Body reader is not read before that. Without a
+// body it does nothing. See also
 // Config.ExpectContinueFrom.
 func ExpectContinue() Option { return expectOption{} }
 
