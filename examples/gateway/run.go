@@ -78,6 +78,7 @@ func open(o options, screen *screen) (st *stage, err error) {
 	session, err := api.NewSession(api.Config{
 		MaxConnsPerOrigin: 8, // few, so that a queue can be seen
 		Breaker:           api.Breaker{Failures: 5, OpenFor: cycle / 10},
+		Retry:             api.Retry{Forwarding: true}, // nothing is sent twice for others that may not be
 		Logger:            screen.logger(),
 	})
 	if err != nil {
