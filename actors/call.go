@@ -52,13 +52,11 @@ type Request struct {
 	// unasked (the head says Expect: 100-continue); 0: the body follows at once.
 	Expect time.Duration
 
-	// Again tells that the request was sent before; MayRetry has counted it.
+	// Again tells that its caller has sent a request before: this is another try, which
+	// MayRetry has counted, or what a redirect led to. It may finish during a Shutdown.
 	Again bool
 	// Lane is which idle connections will do.
 	Lane Lane
-	// Repeats tells that the call will come again, on another connection, if an
-	// older one is lost without a word: that alone says nothing about the origin.
-	Repeats bool
 
 	// Conn pins the call to one connection: it waits while that one is busy.
 	Conn *Conn

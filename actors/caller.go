@@ -16,11 +16,11 @@ import (
 // answer is complete, or, for a streamed one, when its head is. A failure is a
 // *conn.Error, ErrWrongOrigin or ErrForeignConnection.
 func (s *Scheduler) Do(ctx context.Context, c *Call, a *Answer) error {
+	a.Times = Times{}
 	if err := Ended(ctx); err != nil {
 		return &conn.Error{Op: conn.OpQueue, Err: err}
 	}
 	c.ctx, c.answer = ctx, a
-	a.Times = Times{}
 	if c.Reader == nil {
 		return s.onSomeConnection(c, nil)
 	}

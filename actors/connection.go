@@ -198,7 +198,9 @@ func (c *connection) ready(ctx actor.Context, call *Call) bool {
 		if c.sched.cfg.Fresh && call.Conn == nil {
 			c.end(ctx, outcomeNeutral, nil) // it was for this call alone
 		} else {
+			used := c.used
 			c.free(outcomeNeutral, 0)
+			c.used, c.report = used, &giveBack{seat: c.seat} // it is as old as it was
 		}
 	} else {
 		c.publish(actWriting, now)
@@ -318,6 +320,10 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 		now := c.sched.now()
 		call.origin += now.since(call.began)
 		call.answer.Times.note(c.io, now)
+		if call.waiter.probing {
+			call.waiter.probing = false
+			c.report = &connAnswered{c.seat, c.verdict}
+		}
 		if !undisturbed {
 			c.end(ctx, outcomeNeutral, nil) // the next read is told why
 		}

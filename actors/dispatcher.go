@@ -64,6 +64,8 @@ func (d *dispatcher) Receive(ctx actor.Context) {
 		p.giveBack(now, m.seat, m.owner)
 	case *connUp:
 		p.connUp(now, m.seat)
+	case *connAnswered:
+		p.answered(now, m.seat, m.out)
 	case *actor.Terminated:
 		d.terminated(now, m.Who.Id)
 	case *tick:

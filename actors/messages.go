@@ -82,6 +82,13 @@ type connIdle struct {
 	keep time.Duration // how long the server keeps it; 0: it did not say
 }
 
+// connAnswered: the head of a streamed answer has come, which is all that a probe of
+// the breaker asks. Its body may last for hours.
+type connAnswered struct {
+	seat *seat
+	out  outcome
+}
+
 // ---- to a connection, from its dial ----
 
 // dialed brings the socket, or why there is none.

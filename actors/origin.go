@@ -29,6 +29,7 @@ type waiter struct {
 	rested  bool    // seat has been idle
 	served  bool    // seat has been granted before
 	granted instant // when
+	probing bool    // the breaker waits for how this goes
 }
 
 // seatState is what the scheduler uses a connection for.

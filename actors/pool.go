@@ -114,7 +114,7 @@ func (p *pool) originOf(key Origin) *origin {
 // acquire: a call wants a connection.
 func (p *pool) acquire(now instant, w *waiter) {
 	w.since = now
-	if p.draining {
+	if p.draining && !w.again {
 		p.refuse(w, ErrSessionClosed)
 		return
 	}
@@ -222,7 +222,7 @@ func (p *pool) grant(now instant, s *seat, w *waiter) {
 		s.probe = w.probe
 		s.origin.requests++
 	}
-	w.probe = nil
+	w.probe, w.probing = nil, s.probe != nil
 	p.do(effGrant, w, s)
 }
 
@@ -339,26 +339,37 @@ func (p *pool) giveBack(now instant, s *seat, owner *Owner) {
 	}
 }
 
-// drain: no new calls; those that wait are refused; what idles ends.
+// drain: no new calls; those that wait are refused, but for calls that have sent a
+// request before and are to finish; what idles ends.
 func (p *pool) drain(now instant) {
 	p.draining = true
 	for _, o := range p.keyed {
-		for k := o.waiters.front; k != nil; k = o.waiters.front {
-			p.dismiss(now, k.of, ErrSessionClosed)
-		}
+		p.dismissNew(now, &o.waiters)
 	}
 	for k := p.seats.front; k != nil; k = k.next {
 		s := k.of
-		for q := s.pinned.front; q != nil; q = s.pinned.front {
-			p.dismiss(now, q.of, ErrSessionClosed)
-		}
-		if w := s.serves; w != nil {
+		p.dismissNew(now, &s.pinned)
+		if w := s.serves; w != nil && !w.again {
 			s.serves, w.dial = nil, nil
 			p.dismiss(now, w, ErrSessionClosed)
 		}
 		switch s.state {
-		case seatIdle, seatOwned, seatDialing:
+		case seatDialing:
+			if s.serves == nil && s.origin.waiters.len() == 0 {
+				p.stop(s)
+			}
+		case seatIdle, seatOwned:
 			p.stop(s)
+		}
+	}
+}
+
+func (p *pool) dismissNew(now instant, l *list[*waiter]) {
+	for k := l.front; k != nil; {
+		w := k.of
+		k = k.next
+		if !w.again {
+			p.dismiss(now, w, ErrSessionClosed)
 		}
 	}
 }

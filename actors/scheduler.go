@@ -143,6 +143,10 @@ func (s *Scheduler) Snapshot() Snapshot {
 	}
 }
 
+// Drain refuses new calls, fails those that wait with ErrSessionClosed, and lets those
+// under way, and what they send Again, go on.
+func (s *Scheduler) Drain() { s.drain() }
+
 // Shutdown refuses new calls, fails those that wait with ErrSessionClosed, and
 // lets those under way finish until ctx ends; then it cuts them off and returns
 // the context's error. When it returns everything has ended, as with Close.

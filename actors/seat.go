@@ -75,6 +75,13 @@ func (p *pool) connIdle(now instant, s *seat, out outcome, keep time.Duration) {
 	p.offer(now, s)
 }
 
+// answered: the origin has answered a probe whose body goes on.
+func (p *pool) answered(now instant, s *seat, out outcome) {
+	if s.state == seatBusy && s.probe != nil {
+		p.report(now, s.origin, out, &s.probe)
+	}
+}
+
 // report tells the breaker, and, where that opens it, all who wait.
 func (p *pool) report(now instant, o *origin, out outcome, pr *probe) {
 	o.breaker.report(now, out, *pr)
@@ -94,11 +101,15 @@ func (p *pool) report(now instant, o *origin, out outcome, pr *probe) {
 
 // offer gives a free connection to whoever is next, or idles it.
 func (p *pool) offer(now instant, s *seat) {
-	if p.draining || s.conn.Closed() || (s.ends != 0 && now >= s.ends) {
+	if s.conn.Closed() || (s.ends != 0 && now >= s.ends) {
 		p.stop(s)
 		return
 	}
 	w := p.next(now, s)
+	if w == nil && p.draining {
+		p.stop(s)
+		return
+	}
 	if o := p.hungrier(s, w); o != nil {
 		p.makeRoom(o, s)
 		return
@@ -108,6 +119,9 @@ func (p *pool) offer(now instant, s *seat) {
 		return
 	}
 	p.rest(now, s)
+	if s.state == seatIdle && s.origin.waiters.len() > 0 {
+		p.serve(now, s.origin) // those who wait find it too old: their dial needs its slot
+	}
 }
 
 // hungrier is an origin that starves and that s has to make room for, though w of

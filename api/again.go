@@ -18,6 +18,7 @@ type journey struct {
 	reused  int          // of which were lost on a connection that others had used
 	times   actors.Times // of the try before
 	fresh   bool         // no connection that has idled will do
+	entered bool         // it is counted among the session's calls
 	history []*Response  // redirects followed, the oldest first
 	cookie  string       // what the jar knows for the next request
 	nonce   digestTry    // the Digest challenge that this request answers
@@ -53,7 +54,7 @@ func (r *request) next(ctx context.Context, resp *Response, err error) (again bo
 // replay drops an answer and makes the same request ready to be sent again. Where
 // its body can't be, the call is over.
 func (r *request) replay(ctx context.Context, resp *Response) (again bool, _ error) {
-	if !r.replayable() {
+	if !r.replayable() || r.connection != nil && r.connection.conn.Closed() {
 		return false, nil
 	}
 	r.drop(resp)

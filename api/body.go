@@ -109,15 +109,15 @@ func (r *request) replayable() bool {
 
 // rewind sets the body to its start again, once nobody reads it any more.
 func (r *request) rewind(ctx context.Context) error {
-	if err := r.session.sched.AwaitReader(ctx, r.call); err != nil {
-		return err
-	}
 	if r.file != nil {
 		_, err := r.file.Seek(0, io.SeekStart)
 		return err
 	}
 	if r.reader == nil || r.call.Unread() {
-		return nil
+		return nil // a body that a redirect took away may block for ever
+	}
+	if err := r.session.sched.AwaitReader(ctx, r.call); err != nil {
+		return err
 	}
 	return guard("Body", func() (err error) {
 		r.reader, err = r.reopen()

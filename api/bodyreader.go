@@ -142,6 +142,8 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	switch {
 	case err != nil:
 		b.end(err)
+	case b.src.over && b.src.dec == nil: // nothing is left to wait for
+		b.end(io.EOF)
 	case b.idle != nil:
 		b.read = time.Now()
 		b.idle.Reset(b.session.bodyTimeout)
@@ -171,7 +173,9 @@ func (b *bodyReader) giveLocked(reason error) {
 	if b.err == nil {
 		failure := b.src.r.explain(&conn.Error{Op: OpRead, Sent: SentAll, RemoteAddr: b.src.resp.connection.RemoteAddr(), Err: reason},
 			b.src.resp.answer.Load())
-		b.session.sched.Abort(b.src.r.call, reason)
+		if !b.src.over { // else the connection serves others by now
+			b.session.sched.Abort(b.src.r.call, reason)
+		}
 		b.end(failure)
 	}
 }

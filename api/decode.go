@@ -30,7 +30,7 @@ func (r *request) decode(resp *Response) error {
 	}
 	a.Buf, b.Buf = out, a.Buf
 	s.giveAnswer(b)
-	resp.decoded = true
+	resp.setDecoded()
 	return nil
 }
 
@@ -39,6 +39,14 @@ func (r *request) broken(resp *Response, err error) error {
 	f := failure{URL: r.to.String(), Op: OpRead, Sent: SentAll, RemoteAddr: resp.connection.RemoteAddr(), Err: err, Trace: resp.Trace()}
 	e := IOError(f)
 	return &e
+}
+
+// setDecoded takes out the headers that are true of the encoded body only, also where
+// somebody has asked for the headers before.
+func (r *Response) setDecoded() {
+	r.decoded = true
+	delete(r.headers, "Content-Encoding")
+	delete(r.headers, "Content-Length")
 }
 
 // intake reads the body of a streamed answer, decoded. It belongs to the goroutine
@@ -55,9 +63,9 @@ type intake struct {
 func (r *request) intake(resp *Response, fill bool) *intake {
 	s := &r.incoming
 	*s = intake{r: r, resp: resp, fill: fill}
-	if c, ok := r.codingsOf(resp.answer.Load()); ok && r.method != "HEAD" {
+	if c, ok := r.codingsOf(resp.answer.Load()); ok && !r.call.Finished() { // HEAD, 204, 304 and an empty body have nothing to decode
 		s.dec = r.session.decoders.reader(c, (*wire)(s))
-		resp.decoded = true
+		resp.setDecoded()
 	}
 	return s
 }

@@ -32,7 +32,8 @@ func defaultSession() (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	standard.session = &Session{sched: sched, settings: new(Config).settings(), oneShot: true}
+	standard.session = newSessionOf(sched, new(Config).settings())
+	standard.session.oneShot = true
 	return standard.session, nil
 }
 

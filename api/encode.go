@@ -56,7 +56,7 @@ func (r *request) encode() (err error) {
 	call.Quick = r.quick
 	call.Stream, call.Close = r.has(optStream|optStreamBody), r.closes
 	call.MaxBody = r.session.maxBody
-	call.Again, call.Lane, call.Repeats = r.tries > 0, r.lane(), r.reconnects()
+	call.Again, call.Lane = r.tries > 0 || len(r.history) > 0, r.lane()
 	return r.pin(call)
 }
 

@@ -81,6 +81,9 @@ func (r *request) leave(to location) {
 		r.authorize, r.host, r.connection = "", "", nil
 		r.downgraded = r.downgraded || r.to.scheme == "https" && to.scheme == "http"
 	}
+	if r.connection != nil && r.connection.conn.Closed() {
+		r.connection = nil // it was for the URL before, and ended with it
+	}
 	r.to, r.url = to, ""
 	r.restart()
 }

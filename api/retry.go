@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -235,8 +236,11 @@ func (r *request) hasHeader(name string) bool {
 // wait draws the backoff after so many tries.
 func (p *Retry) wait(tries int) time.Duration {
 	longest := p.MaxBackoff
-	if tries < 32 { // beyond, the doubling would overflow
-		longest = min(longest, p.Backoff<<(tries-1))
+	if tries < 32 && p.Backoff <= longest>>(tries-1) { // so that the doubling can't overflow
+		longest = p.Backoff << (tries - 1)
+	}
+	if p.Backoff == 0 {
+		return 0
 	}
 	if longest <= 0 {
 		return 0
@@ -261,8 +265,9 @@ func retryAfter(value string, now time.Time) (wait time.Duration, ok bool) {
 	if value == "" {
 		return 0, false
 	}
-	if secs, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(secs) * time.Second, true
+	secs, err := strconv.ParseUint(value, 10, 31)
+	if err == nil || errors.Is(err, strconv.ErrRange) { // then it is the most that there is
+		return time.Duration(min(secs, math.MaxInt32)) * time.Second, true
 	}
 	at, err := http.ParseTime(value)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/conn"
 )
 
 // Snapshot is what every actor of a session is doing at one moment. Its String
@@ -30,6 +31,7 @@ type Session struct {
 	answers  sync.Pool // of *actors.Answer
 	decoders decoders
 	digests  digests
+	calls    underway
 	bodies   bodies // streamed, and not yet read to their end
 }
 
@@ -43,7 +45,11 @@ func NewSession(cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Session{sched: sched, settings: cfg.settings()}, nil
+	return newSessionOf(sched, cfg.settings()), nil
+}
+
+func newSessionOf(sched *actors.Scheduler, cfg settings) *Session {
+	return &Session{sched: sched, settings: cfg, calls: underway{over: make(chan struct{}, 1)}}
 }
 
 // send is every call: it encodes what was asked for and has it answered, again
@@ -55,18 +61,28 @@ func (s *Session) send(ctx context.Context, method, url string, opts []Option) (
 	}
 	r := s.takeRequest()
 	streamed := false // a body has taken r over, and may have ended it already
+	var resp *Response
+	returned := false
 	defer func() {
-		if !streamed {
-			r.release()
+		if streamed {
+			return
 		}
+		if !returned && resp != nil {
+			r.drop(resp) // an error, or a panic of a Jar, a callback or a Seek
+		}
+		r.release()
 	}()
 	r.method = method
 	if err := r.prepare(url, opts); err != nil {
 		return nil, err
 	}
+	if r.entered = s.calls.enter(); !r.entered {
+		return nil, r.explain(&conn.Error{Op: conn.OpQueue, Err: ErrSessionClosed}, nil)
+	}
 	ctx = r.bound(ctx)
 	for {
-		resp, err := r.try(ctx)
+		var err error
+		resp, err = r.try(ctx)
 		again, err := r.next(ctx, resp, err)
 		switch {
 		case err != nil:
@@ -76,6 +92,7 @@ func (s *Session) send(ctx context.Context, method, url string, opts []Option) (
 			if err != nil {
 				return nil, err
 			}
+			returned = true
 			return resp, nil
 		}
 	}
@@ -158,6 +175,9 @@ func (r *request) release() {
 	s := r.session
 	if r.cancel != nil {
 		r.cancel()
+	}
+	if r.entered {
+		s.calls.leave()
 	}
 	s.sched.Free(r.call) // before the request is given back: it may hold the body
 	r.unclaim()
@@ -246,6 +266,13 @@ func (s *Session) Snapshot() Snapshot { return s.sched.Snapshot() }
 func (s *Session) Shutdown(ctx context.Context) error {
 	if ctx == nil {
 		return errNoContext()
+	}
+	over := s.calls.shut()
+	s.sched.Drain()
+	select {
+	case <-over:
+		over <- struct{}{} // for another Shutdown
+	case <-ctx.Done():
 	}
 	err := s.sched.Shutdown(ctx)
 	s.bodies.close()

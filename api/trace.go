@@ -27,7 +27,8 @@ type Trace struct {
 }
 
 // Trace tells what took how long, for this Response's own request. First asked for
-// after Release, it is empty.
+// after Release, it is empty. It is not to be called while another goroutine reads a
+// StreamBody.
 func (r *Response) Trace() Trace {
 	a := r.answer.Load()
 	t := trace(a, r.tries)

@@ -164,8 +164,10 @@ func (c *Conn) gatherer() net.Conn {
 // More sends a further piece of the body. whole tells that it is the last, which
 // may be empty.
 func (c *Conn) More(p []byte, whole bool) (Sent, error) {
-	if len(p) > 0 {
+	if len(p) > 0 || !whole { // also while the first piece is awaited, behind an Expect
 		c.watchOut()
+	}
+	if len(p) > 0 {
 		if _, err := c.put(nil, p); err != nil {
 			return SentPart, c.cutShort(err)
 		}
