@@ -26,7 +26,7 @@ const (
 
 	// stride is how much of a body is written at a time where a write that was
 	// ended can't be taken up again: one stride is what counts as progress. Plain
-	// sockets begin with all of it: pieces of this size cost half as much CPU again.
+	// sockets begin with all of it: pieces of this size cost a third more CPU.
 	stride = 64 << 10
 
 	// stallTime is how long a stride may take once a 2xx answer has begun. Such a
@@ -148,12 +148,12 @@ func (w *watch) note(found finding, s *socket) {
 func (c *Conn) Answered() <-chan struct{} { return c.watch.told }
 
 // hearMore reads once where what is there tells nothing. over says that nothing
-// is left to be found. A driver's Read that panics ends the connection, as it does
-// on the owner's goroutine, and not the program.
+// is left to be found. A driver's Read, or a Tap, that panics ends the connection,
+// as it does on the owner's goroutine, and not the program.
 func (c *Conn) hearMore(h *http1.Head) (found finding, over bool) {
 	defer func() {
 		if v := recover(); v != nil {
-			c.pending = fmt.Errorf("the driver's connection panicked in Read: %v", v)
+			c.pending = fmt.Errorf("reading beside the writing panicked: %v", v)
 			found, over = gone, true
 		}
 	}()
@@ -250,7 +250,6 @@ func (c *Conn) cutShort(err error) error {
 	c.unwatch()
 	found, ended := c.watch.found, err == ErrAnswered
 	switch {
-	case c.sock.cause.Load() != nil:
 	case ended, found != unheard && IsTimeout(err): // the watch ended it
 		err = ErrAnswered
 	case found == begun, found == final, found == unheard && c.lookBehind():
@@ -285,10 +284,7 @@ func (c *Conn) lookBehind() bool {
 		if found, _ := c.hear(&h, http1.Limits{}); found != unheard {
 			return true
 		}
-		if err := c.fill(); err != nil {
-			if !IsTimeout(err) {
-				c.pending = err
-			}
+		if c.fill() != nil {
 			return false
 		}
 	}
@@ -311,7 +307,7 @@ func (c *Conn) AwaitContinue(patience time.Duration, limits http1.Limits) (proce
 	for {
 		found, _ := c.hear(&h, limits)
 		switch {
-		case found != unheard || c.watch.found >= final:
+		case found != unheard:
 			return false, nil
 		case c.continued:
 			return true, nil

@@ -1,7 +1,6 @@
 package conn
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -64,6 +63,19 @@ var uploads = []upload{
 	}},
 }
 
+// joined are bodies behind their head in one piece.
+var joined = []upload{
+	{"joined", func(_ testing.TB, c *Conn, body []byte) (Sent, error) {
+		return c.Write(append(putHead(len(body)), body...), nil, true)
+	}},
+	{"asked", func(_ testing.TB, c *Conn, body []byte) (Sent, error) {
+		if !c.CanAsk() {
+			return c.Write(append(putHead(len(body)), body...), nil, true)
+		}
+		return c.Ask(append(putHead(len(body)), body...))
+	}},
+}
+
 // refuses reads the head of a request, answers and reads no further.
 func (p *peer) refuses(pieces ...string) {
 	p.work.Go(func() {
@@ -77,7 +89,7 @@ func (p *peer) refuses(pieces ...string) {
 // writing, and is read as any other.
 func TestEarlyAnswerEndsBlockedWrite(t *testing.T) {
 	for _, tr := range append(transports, overHiddenTCP) {
-		for _, up := range uploads {
+		for _, up := range append(joined, uploads...) {
 			t.Run(up.name+" over "+tr.name, func(t *testing.T) {
 				c, p := tr.meet(t)
 				p.refuses("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"+early413[:9], early413[9:])
@@ -153,114 +165,30 @@ func TestEarlyEnds(t *testing.T) {
 	}
 }
 
-// heard waits until the watch has found something.
-func heard(t testing.TB, c *Conn) {
-	eventually(t, "something heard", func() bool {
-		c.watch.mu.Lock()
-		defer c.watch.mu.Unlock()
-		return c.watch.found != unheard
-	})
-}
+// halfDeadlines is a driver's conn whose writes have no deadline.
+type halfDeadlines struct{ net.Conn }
 
-// A server that begins a 2xx answer while it still reads gets the whole body, byte
-// for byte, and the connection stays in use.
-func TestEarly2xxGoesOn(t *testing.T) {
-	body := []byte(text(hugeBody / 8))
-	for _, tr := range append(transports, overHiddenTCP) {
-		for _, up := range uploads {
-			for _, cut := range []int{5, 12, len(early200)} {
-				t.Run(fmt.Sprintf("%s over %s, %d bytes early", up.name, tr.name, cut), func(t *testing.T) {
-					c, p := tr.meet(t)
-					p.work.Go(func() {
-						req, err := http.ReadRequest(p.br)
-						if err != nil {
-							return
-						}
-						p.write(early200[:cut])
-						if cut > 9 && tr.name != overPipe.name {
-							heard(t, c)
-						}
-						got, _ := io.ReadAll(req.Body)
-						if !bytes.Equal(got, body) {
-							t.Errorf("other bytes arrived: %d of %d", len(got), len(body))
-						}
-						p.write(early200[cut:])
-						p.request()
-						p.write(okLength)
-					})
-					if sent, err := up.send(t, c, body); sent != SentAll || err != nil {
-						t.Fatalf("sent %v, %v", sent, err)
-					}
-					if r := receive(c, "PUT", 0); r != (reply{200, "hello", nil}) || !c.Reusable() {
-						t.Errorf("%+v, reusable %t", r, c.Reusable())
-					}
-					c.Park()
-					if r := exchange(c, "GET"); r.err != nil || !c.Reusable() {
-						t.Errorf("the next: %+v", r)
-					}
-					p.work.Wait()
-				})
-			}
-		}
-	}
-}
+func (halfDeadlines) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
 
-// Once a 2xx has begun, a write without progress ends.
-func TestEarly2xxStuck(t *testing.T) {
-	for _, up := range uploads {
-		t.Run(up.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				c, p := overPipe.meet(t)
-				const reads = 10
-				p.work.Go(func() {
-					http.ReadRequest(p.br)
-					p.write(early200)
-					for range reads { // slow, but it goes on
-						time.Sleep(stallTime - time.Millisecond)
-						io.CopyN(io.Discard, p.raw, stride)
-					}
-				})
-				start := time.Now()
-				sent, err := up.send(t, c, make([]byte, 4<<20))
-				if sent != SentPart || err != ErrAnswered {
-					t.Fatalf("sent %v, %v", sent, err)
-				}
-				if took := time.Since(start); took < (reads+1)*(stallTime-time.Millisecond) || took > (reads+2)*stallTime {
-					t.Errorf("ended after %v", took)
-				}
-				if r := receive(c, "PUT", 0); r != (reply{200, "hello", nil}) && !errors.Is(r.err, http1.ErrTruncated) {
-					t.Errorf("%+v", r)
-				}
-				if c.Reusable() {
-					t.Error("reusable")
-				}
-			})
+// Where a write can't be ended, the next is not begun.
+func TestEarlyAnswerWithoutWriteDeadlines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		c, p := overPipe.over(t, halfDeadlines{client}, server)
+		p.work.Go(func() {
+			http.ReadRequest(p.br)
+			p.write(early413)
+			time.Sleep(time.Second)
+			io.Copy(io.Discard, p.raw)
 		})
-	}
-}
-
-// The same over sockets, in real time.
-func TestEarly2xxStuckSockets(t *testing.T) {
-	for _, tr := range []transport{overTCP, overTLS} {
-		for _, up := range uploads {
-			t.Run(up.name+" over "+tr.name, func(t *testing.T) {
-				t.Parallel()
-				c, p := tr.meet(t)
-				p.refuses(early200)
-				start := time.Now()
-				sent, err := up.send(t, c, make([]byte, hugeBody))
-				if sent != SentPart || err != ErrAnswered {
-					t.Fatalf("sent %v, %v", sent, err)
-				}
-				if took := time.Since(start); took < stallTime || took > 3*stallTime {
-					t.Errorf("ended after %v", took)
-				}
-				if r := receive(c, "PUT", 0); r != (reply{200, "hello", nil}) || c.Reusable() {
-					t.Errorf("%+v, reusable %t", r, c.Reusable())
-				}
-			})
+		if sent, err := c.Write(putHead(1<<20), make([]byte, 1<<20), true); sent != SentPart || err != ErrAnswered {
+			t.Errorf("sent %v, %v", sent, err)
 		}
-	}
+		if r := receive(c, "PUT", 0); r != (reply{413, "too much", nil}) {
+			t.Errorf("%+v", r)
+		}
+		c.Close()
+	})
 }
 
 // Between two pieces the caller's own code may take long: the next one is told at
@@ -295,6 +223,15 @@ func TestEarlyAnswerBetweenPieces(t *testing.T) {
 				}
 				if c.Reusable() == ends {
 					t.Errorf("reusable %t", c.Reusable())
+				}
+				if ends {
+					return
+				}
+				c.Park()
+				time.Sleep(time.Hour) // no deadline is left behind
+				p.answers(okLength)
+				if r := exchange(c, "GET"); r.err != nil {
+					t.Errorf("the next: %+v", r)
 				}
 			})
 		}
@@ -399,76 +336,6 @@ func TestInterruptWatched(t *testing.T) {
 				p.work.Wait()
 				checkInterrupted(t, c)
 			}
-		}
-	}
-}
-
-// reset ends the connection as a server does that closes with bytes unread.
-func (p *peer) reset() {
-	p.raw.(*net.TCPConn).SetLinger(0)
-	p.raw.Close()
-}
-
-// A server that refuses and closes resets the connection: what it said before that
-// is read nevertheless, and never taken for more than it was.
-func TestEarlyAnswerBehindReset(t *testing.T) {
-	const cutShort = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 80\r\n\r\ntoo much"
-	for _, tr := range []transport{overTCP, overTLS, overHiddenTCP} {
-		for _, tc := range []struct {
-			name, in string
-			status   int
-			fails    bool
-		}{
-			{"whole", early413, 413, false},
-			{"a whole 2xx", early200, 200, false},
-			{"cut short", cutShort, 413, true},
-			{"until close", "HTTP/1.1 413 Content Too Large\r\n\r\ntoo much", 413, true},
-		} {
-			t.Run(tc.name+" over "+tr.name, func(t *testing.T) {
-				c, p := tr.meet(t)
-				first := make([]byte, 1000)
-				if _, err := c.Write(putHead(hugeBody), first, false); err != nil {
-					t.Fatal(err)
-				}
-				http.ReadRequest(p.br)
-				p.write(tc.in)
-				p.reset()
-				var sent Sent
-				var err error
-				for err == nil { // the first meets the reset, or the one behind it
-					sent, err = c.More(first, false)
-				}
-				if sent != SentPart || err != ErrAnswered || !c.AnswerBegun() {
-					t.Fatalf("sent %v, %v, begun %t", sent, err, c.AnswerBegun())
-				}
-				if r := receive(c, "PUT", 0); r.status != tc.status || (r.err != nil) != tc.fails {
-					t.Errorf("%+v", r)
-				}
-			})
-		}
-	}
-}
-
-// A reset without an answer is the write's error, and no byte of an answer.
-func TestResetWhileWriting(t *testing.T) {
-	for _, tr := range []transport{overTCP, overTLS} {
-		for _, up := range uploads {
-			t.Run(up.name+" over "+tr.name, func(t *testing.T) {
-				c, p := tr.meet(t)
-				p.work.Go(func() {
-					http.ReadRequest(p.br)
-					p.reset()
-				})
-				sent, err := up.send(t, c, make([]byte, hugeBody))
-				if sent != SentPart || err == nil || c.AnswerBegun() {
-					t.Errorf("sent %v, %v, begun %t", sent, err, c.AnswerBegun())
-				}
-				if err == ErrAnswered {
-					if r := receive(c, "PUT", 0); r.err == nil {
-						t.Errorf("%+v", r)
-					}
-				}
-			})
 		}
 	}
 }

@@ -4,9 +4,6 @@ import (
 	"io"
 	"os"
 	"testing"
-	"time"
-
-	"github.com/seed53b03582/troupe/conn/http1"
 )
 
 // Whether an answer had begun is right behind every failure, whichever way the
@@ -132,26 +129,6 @@ func TestClock(t *testing.T) {
 					t.Error("written although it was not")
 				}
 			})
-		}
-	}
-}
-
-// A read's deadline does not outlive the call.
-func TestDeadlineAfterWatch(t *testing.T) {
-	for _, tr := range transports {
-		c, p := tr.meet(t)
-		p.work.Go(func() {
-			p.request()
-			p.write(okLength)
-		})
-		body := make([]byte, 1<<20)
-		c.Write(putHead(len(body)), body[:1000], false)
-		time.Sleep(2 * watchAfter) // the watch reads
-		if sent, err := c.More(body[1000:], true); sent != SentAll || err != nil {
-			t.Fatal(sent, err)
-		}
-		if _, err := c.ReadHead("PUT", new(http1.Head), nil, http1.Limits{}, 0); err != nil {
-			t.Errorf("%s: %v", tr.name, err)
 		}
 	}
 }
