@@ -107,6 +107,9 @@ func TestEarly2xxStuck(t *testing.T) {
 func TestEarly2xxStuckSockets(t *testing.T) {
 	for _, tr := range []transport{overTCP, overTLS} {
 		for _, up := range uploads {
+			if (tr.name == overTLS.name) != (up.name == "pieces") {
+				continue // each way of writing once is enough of what takes seconds
+			}
 			t.Run(up.name+" over "+tr.name, func(t *testing.T) {
 				t.Parallel()
 				c, p := tr.meet(t)
@@ -116,7 +119,7 @@ func TestEarly2xxStuckSockets(t *testing.T) {
 				if sent != SentPart || err != ErrAnswered {
 					t.Fatalf("sent %v, %v", sent, err)
 				}
-				if took := time.Since(start); took < stallTime || took > 2*stallTime-time.Second {
+				if took := time.Since(start); took < stallTime || took > 4*stallTime {
 					t.Errorf("ended after %v", took)
 				}
 				if r := receive(c, "PUT", 0); r != (reply{200, "hello", nil}) || c.Reusable() {
@@ -131,6 +134,9 @@ func TestEarly2xxStuckSockets(t *testing.T) {
 func TestEarly2xxSlowSockets(t *testing.T) {
 	for _, tr := range []transport{overTCP, overTLS} {
 		for _, up := range uploads {
+			if (tr.name == overTLS.name) != (up.name == "pieces") {
+				continue // each way of writing once is enough of what takes seconds
+			}
 			t.Run(up.name+" over "+tr.name, func(t *testing.T) {
 				t.Parallel()
 				c, p := tr.meet(t)
