@@ -35,12 +35,16 @@ type Span struct {
 	Reused    bool          // the connection had served another call
 }
 
-// After makes the total of t begin with that of the try before it, if there was one.
-func (t *Times) After(before Times) {
-	t.started = t.asked
-	if before.started != 0 {
-		t.started = before.started
+// Moment is a point in time of one Scheduler. The zero value is none.
+type Moment struct{ at instant }
+
+// Since makes the total of t begin at first, or, where that is none, sets it to when t
+// began.
+func (t *Times) Since(first *Moment) {
+	if first.at == 0 {
+		first.at = t.asked
 	}
+	t.started = first.at
 }
 
 // Span sums the times up. Where a step was not reached, what follows is 0.
@@ -67,4 +71,7 @@ func (t *Times) Span() Span {
 // note takes the moments that the socket's owner saw.
 func (t *Times) note(io *conn.Conn, now instant) {
 	t.wrote, t.first, t.ended = instant(io.WroteAt()), instant(io.FirstAt()), now
+	if t.first == 0 && io.AnswerBegun() {
+		t.first = now // it came in one piece
+	}
 }

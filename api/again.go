@@ -13,15 +13,15 @@ import (
 
 // journey is how far a call has come.
 type journey struct {
-	tries   int          // of the request that is under way
-	lost    *conn.Error  // what is known of the last one, where that failed
-	reused  int          // of which were lost on a connection that others had used
-	times   actors.Times // of the try before
-	fresh   bool         // no connection that has idled will do
-	entered bool         // it is counted among the session's calls
-	history []*Response  // redirects followed, the oldest first
-	cookie  string       // what the jar knows for the next request
-	nonce   digestTry    // the Digest challenge that this request answers
+	tries   int           // of the request that is under way
+	lost    *conn.Error   // what is known of the last one, where that failed
+	reused  int           // of which were lost on a connection that others had used
+	began   actors.Moment // the first of them
+	fresh   bool          // no connection that has idled will do
+	entered bool          // it is counted among the session's calls
+	history []*Response   // redirects followed, the oldest first
+	cookie  string        // what the jar knows for the next request
+	nonce   digestTry     // the Digest challenge that this request answers
 
 	// What a redirect or a 417 has taken away.
 	crossed    bool // credentials: another origin was gone to
@@ -37,7 +37,7 @@ func (r *request) next(ctx context.Context, resp *Response, err error) (again bo
 		return r.retryFailure(ctx, err)
 	}
 	r.session.keepCookies(&r.to, resp)
-	switch status := resp.status; {
+	switch status := resp.Status(); {
 	case status < 300:
 		return false, nil
 	case status == 401 && r.has(optDigestAuth) && !r.crossed:
@@ -75,7 +75,7 @@ func (r *request) drop(resp *Response) {
 
 // restart begins to count anew, for a request of another kind.
 func (r *request) restart() {
-	r.tries, r.reused, r.fresh, r.times, r.nonce = 0, 0, false, actors.Times{}, digestTry{}
+	r.tries, r.reused, r.fresh, r.began, r.nonce = 0, 0, false, actors.Moment{}, digestTry{}
 }
 
 // dropped tells whether a header of the caller's is not sent any more. is compares

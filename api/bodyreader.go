@@ -37,10 +37,17 @@ func (streamBodyOption) apply(r *request) { r.given |= optStreamBody }
 // also ends a Read that is under way on another goroutine. Without StreamBody Body
 // reads Content.
 func (r *Response) Body() io.ReadCloser {
-	if r.body != nil {
-		return r.body
+	if b := r.streamed(); b != nil {
+		return b
 	}
 	return io.NopCloser(bytes.NewReader(r.Content()))
+}
+
+func (r *Response) streamed() *bodyReader {
+	if r.rare == nil {
+		return nil
+	}
+	return r.rare.body
 }
 
 // Chunks gives the body in pieces of exactly n bytes; the last one may be shorter, and
@@ -104,7 +111,7 @@ type bodyReader struct {
 // openBody puts a body of resp into the caller's hands.
 func (r *request) openBody(ctx context.Context, resp *Response) (taken bool) {
 	b := &bodyReader{session: r.session, src: r.intake(resp, false), cancel: r.cancel, url: resp.shown(), opened: callSite()}
-	resp.body = b
+	resp.more().body = b
 	r.unclaim() // the request's own body is out
 	if r.call.Finished() {
 		b.src.over, b.err = true, io.EOF

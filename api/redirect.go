@@ -27,7 +27,7 @@ var errBodyGone = errors.New("the body has been read and can't be sent again; gi
 // follow makes r the request that a redirect asks for (RFC 9110 §15.4). An answer
 // that is none, or that the caller wants to see, ends the call.
 func (r *request) follow(ctx context.Context, resp *Response) (again bool, err error) {
-	switch resp.status {
+	switch resp.Status() {
 	case 301, 302, 303, 307, 308:
 	default:
 		return false, nil
@@ -38,7 +38,7 @@ func (r *request) follow(ctx context.Context, resp *Response) (again bool, err e
 	}
 	refuse := func(why error) (bool, error) {
 		r.drop(resp)
-		return false, &RedirectError{URL: resp.shown(), Status: resp.status, Err: why}
+		return false, &RedirectError{URL: resp.shown(), Status: resp.Status(), Err: why}
 	}
 	if len(r.history) >= r.session.maxRedirects {
 		return refuse(ErrTooManyRedirects)
@@ -47,7 +47,7 @@ func (r *request) follow(ctx context.Context, resp *Response) (again bool, err e
 	if err != nil {
 		return refuse(err)
 	}
-	if r.becomesGet(resp.status) {
+	if r.becomesGet(resp.Status()) {
 		r.method, r.payload, r.converted = "GET", payload{claimed: r.claimed}, true
 	} else if !r.replayable() {
 		return refuse(errBodyGone)

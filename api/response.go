@@ -15,14 +15,13 @@ import (
 // dropped. Its methods are for one goroutine at a time; Release and Connection
 // are for any.
 type Response struct {
-	status     int
+	status     int32
 	url        string // with its fragment, without user info
 	connection Connection
-	tries      int         // how often the request was sent
-	history    []*Response // oldest first
-	decoded    bool        // the body was, so headers about its encoding are gone
-	body       *bodyReader // of StreamBody
 	session    *Session
+	tries      int32 // how often the request was sent
+	decoded    bool  // the body was, so headers about its encoding are gone
+	rare       *rare // what most answers have nothing of
 
 	// What was asked for and outlives Release.
 	text    string
@@ -33,8 +32,22 @@ type Response struct {
 	answer atomic.Pointer[actors.Answer]
 }
 
+// rare is the part of a Response that most have none of: a Response is made for each
+// call, and a third of its size matters.
+type rare struct {
+	history []*Response // oldest first
+	body    *bodyReader // of StreamBody
+}
+
+func (r *Response) more() *rare {
+	if r.rare == nil {
+		r.rare = new(rare)
+	}
+	return r.rare
+}
+
 // Status is the status code, 200 to 999 (RFC 9110 §15).
-func (r *Response) Status() int { return r.status }
+func (r *Response) Status() int { return int(r.status) }
 
 // Content is the body; empty, never nil, where there is none. After a Stream it
 // is the last chunk. It is not to be used after Release.
@@ -112,7 +125,7 @@ func (r *Response) Err() error {
 	if r.status < 400 {
 		return nil
 	}
-	return &StatusError{Code: r.status, URL: r.shown()}
+	return &StatusError{Code: r.Status(), URL: r.shown()}
 }
 
 // URL is the URL that answered, after redirects, as it was sent and with its fragment, but without
@@ -126,7 +139,12 @@ func (r *Response) shown() string {
 }
 
 // History are the redirects that were followed, oldest first.
-func (r *Response) History() []*Response { return r.history }
+func (r *Response) History() []*Response {
+	if r.rare == nil {
+		return nil
+	}
+	return r.rare.history
+}
 
 // Release hands the buffers back for reuse. It is optional and idempotent. What
 // Content returned must not be used afterwards; what Text and Headers returned may.
@@ -134,8 +152,8 @@ func (r *Response) Release() {
 	if r == nil {
 		return
 	}
-	if r.body != nil {
-		r.body.Close()
+	if b := r.streamed(); b != nil {
+		b.Close()
 	}
 	if a := r.answer.Swap(nil); a != nil {
 		r.session.giveAnswer(a)

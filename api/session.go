@@ -113,8 +113,7 @@ func (r *request) try(ctx context.Context) (*Response, error) {
 		r.buf = nil // somebody may still be reading it
 		return nil, r.explain(err, nil)
 	}
-	a.Times.After(r.times)
-	r.times = a.Times
+	a.Times.Since(&r.began)
 	if err != nil {
 		return nil, r.explain(err, a)
 	}
@@ -128,7 +127,7 @@ func (r *request) response(a *actors.Answer) *Response {
 	if !r.to.is(url) {
 		url = r.to.String() + r.to.fragment
 	}
-	resp := &Response{status: a.Head.Status(), url: url, session: r.session, tries: r.tries}
+	resp := &Response{status: int32(a.Head.Status()), url: url, session: r.session, tries: int32(r.tries)}
 	resp.connection = Connection{conn: a.Conn, owner: a.Owner}
 	if c := r.connection; c != nil {
 		resp.connection = *c
@@ -140,7 +139,9 @@ func (r *request) response(a *actors.Answer) *Response {
 // finish gives the caller the last answer, its body decoded, streamed, or to be
 // read: then streamed tells that the body has taken the request over.
 func (r *request) finish(ctx context.Context, resp *Response) (streamed bool, err error) {
-	resp.history = r.history
+	if len(r.history) > 0 {
+		resp.more().history = r.history
+	}
 	switch {
 	case r.has(optStream):
 		return false, r.streamTo(resp)

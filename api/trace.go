@@ -31,7 +31,7 @@ type Trace struct {
 // StreamBody.
 func (r *Response) Trace() Trace {
 	a := r.answer.Load()
-	t := trace(a, r.tries)
+	t := trace(a, int(r.tries))
 	if a != nil {
 		t.Protocol = "HTTP/1." + strconv.Itoa(a.Head.Minor())
 	}

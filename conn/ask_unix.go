@@ -99,9 +99,7 @@ func (c *Conn) askRead(fd int) (over bool) {
 			c.pending = &net.OpError{Op: "read", Net: "tcp", Addr: c.remote, Err: os.NewSyscallError("read", err)}
 			return true
 		default:
-			if n > 0 {
-				c.hearing()
-			}
+			c.heard = n > 0
 			c.w = n // none: the peer has closed, and the next read says so again
 			c.unseen = n == len(c.buf)
 			return true

@@ -334,28 +334,20 @@ func (c *Conn) AnswerBegun() bool {
 	return c.heard
 }
 
-// SetClock has the end of each request's writing, and the first byte that comes in,
-// noted with now, which is called twice a request. It must return at once.
+// SetClock has the end of each request's writing noted with now, and, where an answer
+// takes more than one read, its beginning. It must return at once.
 func (c *Conn) SetClock(now func() int64) { c.clock = now }
 
 // WroteAt is what the clock said right after the last byte of the request was
 // handed over; 0 where that has not happened, or without a clock.
 func (c *Conn) WroteAt() int64 { return c.wroteAt }
 
-// FirstAt is what the clock said when the first byte had come in since the request
-// began; 0 where none has.
+// FirstAt is what the clock said when the first bytes had come in since the request
+// began; 0 where nothing was awaited after them: then they came just now.
 func (c *Conn) FirstAt() int64 { return c.firstAt }
 
 func (c *Conn) stamp() {
 	if c.clock != nil {
 		c.wroteAt = c.clock()
 	}
-}
-
-// hearing notes that bytes have come in.
-func (c *Conn) hearing() {
-	if !c.heard && c.clock != nil {
-		c.firstAt = c.clock()
-	}
-	c.heard = true
 }

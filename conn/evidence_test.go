@@ -117,7 +117,7 @@ func TestClock(t *testing.T) {
 					if err := send(c); err != nil {
 						t.Fatal(err)
 					}
-					if r := receive(c, "GET", 0); r.err != nil || c.WroteAt() != 2*n+1 || c.FirstAt() != 2*n+2 || now != 2*n+2 {
+					if r := receive(c, "GET", 0); r.err != nil || c.WroteAt() != n+1 || c.FirstAt() != 0 || now != n+1 {
 						t.Errorf("%+v, written at %d, first byte at %d, asked %d times", r, c.WroteAt(), c.FirstAt(), now)
 					}
 					c.Park()

@@ -120,9 +120,12 @@ func (c *Conn) read(p []byte) (int, error) {
 		c.pending = nil
 		return 0, err
 	}
+	if c.heard && c.firstAt == 0 && c.clock != nil {
+		c.firstAt = c.clock()
+	}
 	n, err := c.nc.Read(p)
 	if n > 0 {
-		c.hearing()
+		c.heard = true
 		if c.tap != nil {
 			c.tap(false, p[:n])
 		}
