@@ -105,7 +105,8 @@ type Config struct {
 	// bodies that nobody read (message "response body abandoned", attributes url and
 	// opened, a place in the code). Where it is enabled for debug, it also gets all
 	// that goes over the wire (message "wire", attributes connection, origin, sent
-	// and text), with secrets masked, which is slow. These forms are stable. It is never called from inside an actor. nil means silent.
+	// and text), with secrets masked, which is slow. These forms are stable. It is
+	// never called from inside an actor. nil means silent.
 	Logger *slog.Logger
 }
 
