@@ -143,6 +143,9 @@ func (s *Scheduler) Snapshot() Snapshot {
 	}
 }
 
+// Over is closed when everything has ended.
+func (s *Scheduler) Over() <-chan struct{} { return s.over }
+
 // Drain refuses new calls, fails those that wait with ErrSessionClosed, and lets those
 // under way, and what they send Again, go on.
 func (s *Scheduler) Drain() { s.drain() }

@@ -49,7 +49,7 @@ func NewSession(cfg Config) (*Session, error) {
 }
 
 func newSessionOf(sched *actors.Scheduler, cfg settings) *Session {
-	return &Session{sched: sched, settings: cfg, calls: underway{over: make(chan struct{}, 1)}}
+	return &Session{sched: sched, settings: cfg, calls: underway{over: make(chan struct{})}}
 }
 
 // send is every call: it encodes what was asked for and has it answered, again
@@ -272,7 +272,7 @@ func (s *Session) Shutdown(ctx context.Context) error {
 	s.sched.Drain()
 	select {
 	case <-over:
-		over <- struct{}{} // for another Shutdown
+	case <-s.sched.Over(): // a Close has cut them off: callbacks may go on
 	case <-ctx.Done():
 	}
 	err := s.sched.Shutdown(ctx)

@@ -1,6 +1,9 @@
 package api
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // underway counts the calls of a session that have begun and not ended, also while
 // they are between two requests and no actor knows of them: Shutdown waits for these.
@@ -12,7 +15,8 @@ import "sync/atomic"
 //	shut    the last left  shut    over
 type underway struct {
 	n    atomic.Int64 // how many, and shutBit
-	over chan struct{}
+	end  sync.Once
+	over chan struct{} // closed when all have left for good
 }
 
 const shutBit = 1 << 62
@@ -27,19 +31,14 @@ func (u *underway) enter() bool {
 
 func (u *underway) leave() {
 	if u.n.Add(-1) == shutBit {
-		select {
-		case u.over <- struct{}{}:
-		default: // one is enough: who takes it hands it on
-		}
+		u.end.Do(func() { close(u.over) })
 	}
 }
 
-// shut lets nobody in any more. The channel gets a value when all have left, which
-// whoever takes it puts back.
-func (u *underway) shut() chan struct{} {
-	if u.n.Or(shutBit)|shutBit == shutBit {
-		u.n.Add(1)
-		u.leave()
-	}
+// shut lets nobody in any more. The channel is closed when all have left.
+func (u *underway) shut() <-chan struct{} {
+	u.n.Add(1) // one that is counted, so that the last to leave finds the bit set
+	u.n.Or(shutBit)
+	u.leave()
 	return u.over
 }
