@@ -64,8 +64,8 @@ func (s *Scheduler) onSomeConnection(c *Call, body *pump) error {
 		err = s.exchange(c, body)
 		if err != errStale {
 			c.answer.Conn, c.answer.Owner = c.conn, c.waiter.owner
-			if err != nil {
-				c.answer.Times.note(c.conn.socket.Load(), s.now())
+			if t := &c.answer.Times; err != nil && !c.lost && t.ended == 0 {
+				t.ended = s.now() // nothing was written
 			}
 			return err
 		}

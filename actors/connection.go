@@ -160,6 +160,7 @@ func (c *connection) wrote(ctx actor.Context, call *Call, err error, undisturbed
 		call.err = c.failure(conn.OpWrite, call.sent, Ended(call.ctx))
 		fallthrough
 	default:
+		call.answer.Times.note(c.io, c.sched.now())
 		c.end(ctx, c.verdictOn(call, call.err), nil)
 	}
 	call.slot.complete()
@@ -219,6 +220,7 @@ func (c *connection) resume(ctx actor.Context, call *Call, op conn.Op) bool {
 		return true
 	}
 	call.err = c.failure(op, call.sent, err)
+	call.answer.Times.note(c.io, call.began)
 	c.end(ctx, outcomeNeutral, nil)
 	call.slot.complete()
 	return false
@@ -314,6 +316,7 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 	case err == errStale:
 		c.endStale(ctx, call)
 	case err != nil:
+		call.answer.Times.note(c.io, c.sched.now())
 		c.end(ctx, c.verdictOn(call, err), nil)
 	case !c.io.Finished():
 		c.state = connReading

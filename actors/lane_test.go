@@ -71,6 +71,19 @@ func TestChoosyCallDoesNotTakeAConnectionBackFromALook(t *testing.T) {
 	w.up(2).want("a gets 2")
 }
 
+// What a look brings back at a limit makes room: nobody else would, and the call would
+// wait beside an idle connection for ever.
+func TestChoosyCallIsServedAfterALookAtALimit(t *testing.T) {
+	for _, cfg := range []Config{{MaxConnsPerOrigin: 1}, {MaxConns: 1}} {
+		w := idling(t, cfg, 1, time.Minute)
+		w.p.suspicious(w.seat(1), w.seat(1).idleSince)
+		w.took()
+		w.ask("a", "x", recent).want("look 1")
+		w.idle(1).want("stop 1")
+		w.gone(1, outcomeNeutral).want("dial 2").up(2).want("a gets 2")
+	}
+}
+
 func TestKeepAliveTimeoutBoundsTheRecentLane(t *testing.T) {
 	for _, c := range []struct {
 		idle time.Duration

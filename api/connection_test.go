@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +62,50 @@ func TestOneShotKeepAlive(t *testing.T) {
 	}
 	_, err = Get(t.Context(), server.URL, c)
 	wantClosed(t, err)
+}
+
+// A one-shot call that fails behind its answer hands no Connection over: what it was to
+// keep would stay open, and nobody's, until Shutdown.
+func TestOneShotKeepsNothingOfAFailedCall(t *testing.T) {
+	if err := Shutdown(t.Context()); err != nil { // what other tests have kept
+		t.Fatal(err)
+	}
+	enough := errors.New("enough")
+	for _, c := range []struct {
+		name, header string
+		opt          Option
+	}{
+		{"not decodable", "Content-Encoding: gzip", nil},
+		{"not decodable, stream", "Content-Encoding: gzip", Stream(func([]byte) error { return nil }, 0)},
+		{"error in a full chunk", "X: y", Stream(func([]byte) error { return enough }, 5)},
+		{"error in the rest", "X: y", Stream(func([]byte) error { return enough }, 500)},
+		{"panic", "X: y", Stream(func([]byte) error { panic("callback panics") }, 500)},
+		{"Goexit", "X: y", Stream(func([]byte) error { runtime.Goexit(); return nil }, 500)},
+	} {
+		server := record(t, always(withLength("hello", c.header)))
+		left := make(chan struct{})
+		go func() {
+			defer close(left)
+			defer func() { _ = recover() }()
+			if _, err := Get(t.Context(), server.URL, keepAlive, c.opt); err == nil {
+				t.Errorf("%s: no error", c.name)
+			}
+		}()
+		<-left
+		s, err := defaultSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 1000 {
+			if len(s.Snapshot().Conns) == 0 {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if n := len(s.Snapshot().Conns); n != 0 {
+			t.Errorf("%s: %d connections are left", c.name, n)
+		}
+	}
 }
 
 // wantClosed checks for the error of a connection that is closed.
@@ -274,6 +320,28 @@ func TestLeaseIsExclusive(t *testing.T) {
 	wantClosed(t, err)
 	if _, err := session.Get(t.Context(), server.URL); err != nil || server.opened() != 1 {
 		t.Errorf("after Release: %v, %d connections", err, server.opened())
+	}
+}
+
+// A connection that comes back from a lease after long is too old for a POST: it makes
+// room for a new one, or the call would wait beside it for ever.
+func TestLeaseReleasedLateServesAPOST(t *testing.T) {
+	for name, cfg := range map[string]Config{"MaxConnsPerOrigin": {MaxConnsPerOrigin: 1}, "MaxConns": {MaxConns: 1}} {
+		t.Run(name, func(t *testing.T) {
+			m := &memory{serve: answering(func(int, int, *http.Request) string { return ok })}
+			inBubble(t, m, cfg, func(t *testing.T, s *Session) {
+				lease, err := s.Lease(t.Context(), "http://h/")
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.AfterFunc(5*time.Second, lease.Release)
+				began := time.Now()
+				resp, err := s.Post(t.Context(), "http://h/", Timeout(time.Minute))
+				if took := time.Since(began).Truncate(10 * time.Millisecond); err != nil || resp.Text() != "ok" || took != 5*time.Second {
+					t.Errorf("got %v, %v after %v", resp, err, took)
+				}
+			})
+		})
 	}
 }
 

@@ -255,6 +255,27 @@ func TestEarlyAnswers(t *testing.T) {
 	}
 }
 
+// A server that knows no 100-continue may still refuse before the body has begun: its
+// answer must not wait for a reader that blocks (RFC 9110 §10.1.1).
+func TestRefusalBeforeABlockedReader(t *testing.T) {
+	m := &memory{serve: func(_ int, c net.Conn) {
+		if req, _ := head(bufio.NewReader(c)); req != nil {
+			time.Sleep(2 * time.Second) // beyond what is waited for a 100
+			io.WriteString(c, "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+			io.Copy(io.Discard, c)
+		}
+	}}
+	inBubble(t, m, Config{}, func(t *testing.T, s *Session) {
+		body, w := io.Pipe()
+		defer w.Close()
+		began := time.Now()
+		resp, err := s.Post(t.Context(), "http://h/", Body(body), ExpectContinue(), Timeout(20*time.Second))
+		if err != nil || resp.Status() != 413 || resp.Text() != "no" || time.Since(began).Truncate(10*time.Millisecond) != 2*time.Second {
+			t.Errorf("got %v, %v after %v", resp, err, time.Since(began))
+		}
+	})
+}
+
 // A server may begin a 2xx answer while it still reads: the request goes out whole.
 func TestEarlySuccess(t *testing.T) {
 	m := &memory{serve: func(_ int, c net.Conn) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"strings"
@@ -190,6 +191,8 @@ func TestRetryStatuses(t *testing.T) {
 		{"nonsense", "GET", Retry{Statuses: []int{503}}, "Retry-After: soon\r\n", 0, nil, 3, 200, -300 * time.Millisecond},
 		{"too long", "GET", Retry{Statuses: []int{503}}, "Retry-After: 31\r\n", 0, nil, 1, 503, 0},
 		{"longer allowed", "GET", Retry{Statuses: []int{503}, MaxWait: time.Hour}, "Retry-After: 31\r\n", 0, nil, 3, 200, 62 * time.Second},
+		{"beyond all numbers", "GET", Retry{Statuses: []int{503}}, "Retry-After: 99999999999999999999999\r\n", 0, nil, 1, 503, 0},
+		{"beyond all numbers, no bound", "GET", Retry{Statuses: []int{503}, MaxWait: -1}, "Retry-After: 99999999999\r\n", 5 * time.Second, nil, 1, 503, 0},
 		{"beyond the deadline", "GET", Retry{Statuses: []int{503}}, "Retry-After: 3\r\n", 5 * time.Second, nil, 2, 503, 3 * time.Second},
 		{"POST", "POST", Retry{Statuses: []int{503}}, "", 0, nil, 1, 503, 0},
 		{"POST with a key", "POST", Retry{Statuses: []int{503}}, "", 0, []Option{Headers{"Idempotency-Key": "x"}}, 3, 200, -300 * time.Millisecond},
@@ -235,6 +238,37 @@ func TestRetryStatuses(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// The backoff doubles up to its bound, however many tries there were: an overflow would
+// make a storm of what is to be rare.
+func TestRetryWait(t *testing.T) {
+	for _, c := range []struct {
+		backoff, max time.Duration
+		tries        int
+		longest      time.Duration
+	}{
+		{0, 0, 1, 100 * time.Millisecond}, {0, 0, 2, 200 * time.Millisecond}, {0, 0, 6, 3200 * time.Millisecond},
+		{0, 0, 7, 5 * time.Second}, {0, 0, 31, 5 * time.Second}, {0, 0, 32, 5 * time.Second}, {0, 0, 1000, 5 * time.Second},
+		{10 * time.Second, time.Hour, 1, 10 * time.Second}, {10 * time.Second, time.Hour, 9, 2560 * time.Second},
+		{10 * time.Second, time.Hour, 10, time.Hour}, {10 * time.Second, time.Hour, 30, time.Hour}, {10 * time.Second, time.Hour, 31, time.Hour},
+		{math.MaxInt64, math.MaxInt64, 1, math.MaxInt64}, {math.MaxInt64, math.MaxInt64, 2, math.MaxInt64}, {1, math.MaxInt64, 64, math.MaxInt64},
+		{time.Minute, time.Second, 1, time.Second}, // a bound below the first
+		{-1, 0, 1, 0}, {-1, 0, 5, 0}, {-1, time.Hour, 1000, 0},
+	} {
+		p := Retry{Backoff: c.backoff, MaxBackoff: c.max}.withDefaults()
+		var most time.Duration
+		for range 100 {
+			wait := p.wait(c.tries)
+			if wait < 0 || wait > c.longest {
+				t.Fatalf("%+v: waits for %v", c, wait)
+			}
+			most = max(most, wait)
+		}
+		if most < c.longest/2 { // one in 2^100
+			t.Errorf("%+v: waits for %v at most", c, most)
+		}
 	}
 }
 

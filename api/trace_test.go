@@ -98,6 +98,30 @@ func TestTraceOfErrors(t *testing.T) {
 	})
 }
 
+// The memory of an answer goes from call to call: one that ended before it began must
+// not tell of another's times.
+func TestTraceOfACallThatNeverBegan(t *testing.T) {
+	inBubble(t, slow(), Config{DialTimeout: time.Minute}, func(t *testing.T, s *Session) {
+		for range 4 {
+			resp, err := s.Get(t.Context(), "http://h/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Release()
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := s.Get(ctx, "http://h/")
+		var failed *HTTPConnectionError
+		if !errors.As(err, &failed) || !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if failed.Trace != (Trace{Attempts: 1}) {
+			t.Errorf("%+v", failed.Trace)
+		}
+	})
+}
+
 // Trace spans the tries of one request, and each redirect has its own.
 func TestTraceOfRedirects(t *testing.T) {
 	s := newSession(t, Config{})
