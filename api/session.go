@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/seed53b03582/troupe/actors"
@@ -273,7 +274,10 @@ func (s *Session) Shutdown(ctx context.Context) error {
 	select {
 	case <-over:
 	case <-s.sched.Over(): // a Close has cut them off: callbacks may go on
-	case <-ctx.Done():
+	case <-ctx.Done(): // it may cut calls off that are on no connection
+		err := errors.Join(actors.Ended(ctx), s.sched.Close())
+		s.bodies.close()
+		return err
 	}
 	err := s.sched.Shutdown(ctx)
 	s.bodies.close()

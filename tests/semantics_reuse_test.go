@@ -78,6 +78,8 @@ func reusableOnlyWhenBothWhole(t *testing.T) {
 		if _, err := s.Upload(soon(t), url, newShortFile()); wantIOError(t, err).Sent != api.SentPart {
 			t.Errorf("got %v", err)
 		}
+		// Or the server may note its visit after the next one.
+		eventually(t, "the server is done with it", func() bool { return o.opened() == 1 && o.conns.now() == 0 })
 		wantOver(t, s, o, 2)
 	})
 	t.Run("an-answer-nobody-waits-for", func(t *testing.T) {
