@@ -17,6 +17,14 @@ import (
 // *conn.Error, ErrWrongOrigin or ErrForeignConnection.
 func (s *Scheduler) Do(ctx context.Context, c *Call, a *Answer) error {
 	a.Times = Times{}
+	err := s.do(ctx, c, a)
+	if err != nil && !c.lost {
+		a.Times.failed(s.now())
+	}
+	return err
+}
+
+func (s *Scheduler) do(ctx context.Context, c *Call, a *Answer) error {
 	if err := Ended(ctx); err != nil {
 		return &conn.Error{Op: conn.OpQueue, Err: err}
 	}
@@ -57,16 +65,13 @@ const maxHangUps = 3
 func (s *Scheduler) onSomeConnection(c *Call, body *pump) error {
 	for c.hungUp = 0; ; {
 		err := s.acquireFor(c)
-		c.noteGrant()
-		if err != nil {
+		if c.noteAsked(); err != nil {
 			return err
 		}
+		c.noteGrant()
 		err = s.exchange(c, body)
 		if err != errStale {
 			c.answer.Conn, c.answer.Owner = c.conn, c.waiter.owner
-			if t := &c.answer.Times; err != nil && !c.lost && t.ended == 0 {
-				t.ended = s.now() // nothing was written
-			}
 			return err
 		}
 		if !c.waiter.rested {
@@ -78,16 +83,16 @@ func (s *Scheduler) onSomeConnection(c *Call, body *pump) error {
 	}
 }
 
-// noteGrant notes the wait for a connection.
+// noteAsked notes when a connection was first asked for.
+func (c *Call) noteAsked() {
+	if t := &c.answer.Times; t.asked == 0 && !c.lost {
+		t.asked = c.waiter.since
+	}
+}
+
+// noteGrant notes the end of the wait for a connection.
 func (c *Call) noteGrant() {
 	t, w := &c.answer.Times, &c.waiter
-	if t.asked == 0 {
-		t.asked = w.since
-	}
-	if w.seat == nil {
-		t.ended = c.sched.now()
-		return
-	}
 	t.granted, t.fresh = w.granted, !w.served
 	if t.fresh {
 		t.opening = w.seat.conn.opening

@@ -47,6 +47,16 @@ func (t *Times) Since(first *Moment) {
 	t.started = first.at
 }
 
+// failed notes when a try ended that no connection has noted the end of.
+func (t *Times) failed(now instant) {
+	if t.ended == 0 {
+		t.ended = now
+	}
+	if t.asked == 0 { // it did not come so far
+		t.asked = t.ended
+	}
+}
+
 // Span sums the times up. Where a step was not reached, what follows is 0.
 func (t *Times) Span() Span {
 	s := Span{Total: t.ended.since(t.started), Reused: t.granted != 0 && !t.fresh}
