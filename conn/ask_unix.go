@@ -70,13 +70,13 @@ func (c *Conn) Ask(head []byte) (Sent, error) {
 func (c *Conn) askStep(fd uintptr) (over bool) {
 	a := &c.ask
 	if a.asked {
-		return c.askRead(int(fd))
+		return c.askRead(fd)
 	}
 	if a.stale = peek(fd) != sightQuiet; a.stale {
 		return true
 	}
 	a.asked = true
-	n, err := syscall.Write(int(fd), a.out)
+	n, err := rawWrite(fd, a.out)
 	if err == syscall.EAGAIN || err == syscall.EINTR {
 		return true // net.Conn's Write goes on from here
 	}
@@ -88,9 +88,9 @@ func (c *Conn) askStep(fd uintptr) (over bool) {
 	return false
 }
 
-func (c *Conn) askRead(fd int) (over bool) {
+func (c *Conn) askRead(fd uintptr) (over bool) {
 	for {
-		n, err := syscall.Read(fd, c.buf)
+		n, err := rawRead(fd, c.buf)
 		switch {
 		case err == syscall.EINTR:
 		case err == syscall.EAGAIN:
