@@ -46,9 +46,25 @@ func newConnection(s *Scheduler, st *seat, cfg *tls.Config, id string) *connecti
 	return c
 }
 
-// Receive handles one message.
+// Receive handles one message of the engine's.
 func (c *connection) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		c.pid = ctx.Self()
+		c.mail.attach(ctx, c)
+		c.dial(ctx)
+	case *actor.Stopping:
+		c.close()
+	case *actor.Stopped:
+		c.mail.close()
+	default:
+		c.handle(ctx, m)
+	}
+}
+
+// handle handles one message of troupe's.
+func (c *connection) handle(ctx actor.Context, message any) bool {
+	switch m := message.(type) {
 	case *roundTrip:
 		if c.accept(evRoundTrip, m) {
 			c.roundTrip(ctx, m.call)
@@ -85,14 +101,10 @@ func (c *connection) Receive(ctx actor.Context) {
 		if c.accept(evStop, m) {
 			c.end(ctx, c.out, c.err)
 		}
-	case *actor.Started:
-		c.pid = ctx.Self()
-		c.dial(ctx)
-	case *actor.Stopping:
-		c.close()
-	case *actor.Stopped:
-		c.mail.close()
+	default:
+		return false
 	}
+	return true
 }
 
 func (c *connection) accept(e connEvent, m any) bool {

@@ -45,16 +45,37 @@ func newDispatcher(s *Scheduler, random func() float64) *dispatcher {
 	return d
 }
 
-// Receive takes in one event.
+// Receive takes in one event of the engine's.
 func (d *dispatcher) Receive(ctx actor.Context) {
 	p := d.pool
-	if m, ok := ctx.Message().(*connIdle); ok { // has looked at the clock already
-		p.connIdle(m.at, m.seat, m.out, m.keep)
-		d.carryOut(ctx)
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		d.mail.attach(ctx, d)
+	case *actor.Terminated:
+		d.terminated(d.sched.now(), m.Who.Id)
+	case *actor.Stopping:
+		p.drain(d.sched.now()) // nobody may wait for a dispatcher that has failed
+		p.cut()
+	case *actor.Stopped:
+		d.stopped()
+		return
+	default:
+		d.handle(ctx, m)
 		return
 	}
+	d.carryOut(ctx)
+}
+
+// handle takes in one event of troupe's.
+func (d *dispatcher) handle(ctx actor.Context, message any) bool {
+	p := d.pool
+	if m, ok := message.(*connIdle); ok { // has looked at the clock already
+		p.connIdle(m.at, m.seat, m.out, m.keep)
+		d.carryOut(ctx)
+		return true
+	}
 	now := d.sched.now()
-	switch m := ctx.Message().(type) {
+	switch m := message.(type) {
 	case *acquire:
 		p.acquire(now, &m.call.waiter)
 	case *leave:
@@ -66,8 +87,6 @@ func (d *dispatcher) Receive(ctx actor.Context) {
 		p.connUp(now, m.seat)
 	case *connAnswered:
 		p.answered(now, m.seat, m.out)
-	case *actor.Terminated:
-		d.terminated(now, m.Who.Id)
 	case *tick:
 		d.armed = never
 		p.tick(now)
@@ -83,14 +102,11 @@ func (d *dispatcher) Receive(ctx actor.Context) {
 		p.drain(now)
 	case *cut:
 		p.cut()
-	case *actor.Stopping:
-		p.drain(now) // nobody may wait for a dispatcher that has failed
-		p.cut()
-	case *actor.Stopped:
-		d.stopped()
-		return
+	default:
+		return false
 	}
 	d.carryOut(ctx)
+	return true
 }
 
 // carryOut does what the pool decided, in order.

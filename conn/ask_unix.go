@@ -40,7 +40,6 @@ func (c *Conn) Ask(head []byte) (Sent, error) {
 		return SentNothing, ErrStale
 	}
 	c.start()
-	c.borrow()
 	a := &c.ask
 	if a.step == nil {
 		a.step = c.askStep
@@ -88,12 +87,16 @@ func (c *Conn) askStep(fd uintptr) (over bool) {
 	return false
 }
 
+// The buffer is borrowed only now, and so is one that was used a moment ago: those who
+// wait hold none.
 func (c *Conn) askRead(fd uintptr) (over bool) {
+	c.borrow()
 	for {
 		n, err := rawRead(fd, c.buf)
 		switch {
 		case err == syscall.EINTR:
 		case err == syscall.EAGAIN:
+			c.giveBack()
 			return false
 		case err != nil:
 			c.pending = &net.OpError{Op: "read", Net: "tcp", Addr: c.remote, Err: os.NewSyscallError("read", err)}
