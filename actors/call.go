@@ -71,7 +71,7 @@ type Request struct {
 	MaxBody int64
 }
 
-// Answer is what came back. It is the caller's memory: a Call only fills it.
+// Answer is what came back. It is the caller's, who may hand it back with FreeAnswer.
 type Answer struct {
 	Head http1.Head // offsets into Buf[HeadAt:]; see Get
 	// Buf holds the request as it was sent (its head, and a small body), the answer's
@@ -82,20 +82,30 @@ type Answer struct {
 	Conn *Conn
 	// Owner is set when the connection is now the caller's own (Config.Fresh).
 	Owner *Owner
-	// Times is when what happened, also where the call failed.
+	// Times is when what happened.
 	Times Times
 }
 
 // keepBuffer is up to where a buffer is worth keeping for the next answer.
 const keepBuffer = 1 << 20
 
-// Recycle empties the answer and keeps its memory.
-func (a *Answer) Recycle() {
+// NewAnswer gives an empty answer, for its memory.
+func (s *Scheduler) NewAnswer() *Answer {
+	if a, ok := s.answers.Get().(*Answer); ok {
+		return a
+	}
+	return new(Answer)
+}
+
+// FreeAnswer takes an answer back, for the next one. It must not be used afterwards,
+// nor freed twice.
+func (s *Scheduler) FreeAnswer(a *Answer) {
 	if cap(a.Buf) > keepBuffer {
 		a.Buf = nil
 	}
 	a.Head.Reset()
 	a.Buf, a.HeadAt, a.BodyAt, a.Conn, a.Owner = a.Buf[:0], 0, 0, nil, nil
+	s.answers.Put(a)
 }
 
 // Body returns the answer's body: a slice of Buf, empty when streamed.
@@ -119,13 +129,14 @@ type Owner struct{ _ byte }
 
 // Call is one request on its way. It holds every message that travels for it, so
 // that a request sends them without allocating. It comes from NewCall, belongs
-// to one goroutine, and goes back with Free.
+// to one goroutine, and serves one request after another.
 type Call struct {
 	Request
 
 	sched  *Scheduler
 	ctx    context.Context
-	answer *Answer
+	times  Times
+	answer *Answer // from when the first of it is there: who waits holds none
 	lease  bool
 	lost   bool // an actor may still know it: not to be used again
 
@@ -164,6 +175,22 @@ type Call struct {
 // nothing of it may be touched any more.
 func (c *Call) Lost() bool { return c.lost }
 
+// Times is when what happened in the last Do.
+func (c *Call) Times() *Times { return &c.times }
+
+// Used is the connection the last Do was sent on; nil where there was none.
+func (c *Call) Used() *Conn { return c.conn }
+
+// note takes the moments of the exchange so far from its connection.
+func (c *Call) note(io *conn.Conn, now instant) {
+	c.times.note(io, now)
+	if a := c.answer; a != nil {
+		started := a.Times.started
+		a.Times = c.times
+		a.Times.started = started
+	}
+}
+
 // Finished tells whether the whole answer has come.
 func (c *Call) Finished() bool { return c.done }
 
@@ -179,11 +206,26 @@ func (c *Call) written() []byte {
 	return c.Head[:len(c.Head)+c.joined]
 }
 
-func newCall(s *Scheduler) *Call {
+// NewCall gives an empty call.
+func (s *Scheduler) NewCall() *Call {
 	c := &Call{sched: s, slot: slot{ch: make(chan struct{}, 1)}}
 	c.acquire.call, c.roundTrip.call, c.send.call = c, c, c
 	c.feed.call, c.receive.call, c.read.call = c, c, c
 	return c
+}
+
+// maxKeptHead keeps one large request from holding its memory for ever.
+const maxKeptHead = 64 << 10
+
+// Reset empties a call that is not Lost, for the next request.
+func (c *Call) Reset() {
+	c.Request = Request{Head: c.Head[:0]}
+	if cap(c.Head) > maxKeptHead {
+		c.Head = nil
+	}
+	c.ctx, c.answer, c.conn, c.err = nil, nil, nil, nil
+	c.piece, c.into, c.lease, c.done = nil, nil, false, false
+	c.answered, c.reading, c.joined, c.unread = nil, nil, 0, false
 }
 
 // refused answers an acquire that reached no dispatcher.

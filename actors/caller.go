@@ -12,26 +12,37 @@ import (
 // This file is what runs on the caller's side of the actors: it sends the
 // messages of one call, in order, and awaits their answers.
 
-// Do sends the request of c and fills a with its answer. It returns when the
-// answer is complete, or, for a streamed one, when its head is. A failure is a
-// *conn.Error, ErrWrongOrigin or ErrForeignConnection.
-func (s *Scheduler) Do(ctx context.Context, c *Call, a *Answer) error {
-	a.Times = Times{}
-	err := s.do(ctx, c, a)
-	if err != nil && !c.lost {
-		a.Times.failed(s.now())
+// Do sends the request of c and gives its answer. It returns when the answer is
+// complete, or, for a streamed one, when its head is. A failure is a *conn.Error,
+// ErrWrongOrigin or ErrForeignConnection.
+func (s *Scheduler) Do(ctx context.Context, c *Call) (*Answer, error) {
+	c.ctx, c.answer, c.times = ctx, nil, Times{}
+	var err error
+	switch {
+	case ctx.Err() != nil:
+		err = &conn.Error{Op: conn.OpQueue, Err: Ended(ctx)}
+	case c.Reader != nil:
+		err = s.doReading(c)
+	default:
+		err = s.onSomeConnection(c, nil)
 	}
-	return err
+	switch {
+	case err == nil:
+		return c.answer, nil
+	case c.lost:
+		return nil, err
+	}
+	c.times.failed(s.now())
+	if a := c.answer; a != nil { // a part of one
+		c.answer = nil
+		s.FreeAnswer(a)
+	}
+	return nil, err
 }
 
-func (s *Scheduler) do(ctx context.Context, c *Call, a *Answer) error {
-	if err := Ended(ctx); err != nil {
-		return &conn.Error{Op: conn.OpQueue, Err: err}
-	}
-	c.ctx, c.answer = ctx, a
-	if c.Reader == nil {
-		return s.onSomeConnection(c, nil)
-	}
+// doReading is Do where the body comes from a Reader.
+func (s *Scheduler) doReading(c *Call) error {
+	ctx := c.ctx
 	if s.closing.Load() {
 		return &conn.Error{Op: conn.OpQueue, Err: ErrSessionClosed}
 	}
@@ -70,8 +81,11 @@ func (s *Scheduler) onSomeConnection(c *Call, body *pump) error {
 		}
 		c.noteGrant()
 		err = s.exchange(c, body)
-		if err != errStale {
+		if err == nil {
 			c.answer.Conn, c.answer.Owner = c.conn, c.waiter.owner
+			return nil
+		}
+		if err != errStale {
 			return err
 		}
 		if !c.waiter.rested {
@@ -85,14 +99,14 @@ func (s *Scheduler) onSomeConnection(c *Call, body *pump) error {
 
 // noteAsked notes when a connection was first asked for.
 func (c *Call) noteAsked() {
-	if t := &c.answer.Times; t.asked == 0 && !c.lost {
+	if t := &c.times; t.asked == 0 && !c.lost {
 		t.asked = c.waiter.since
 	}
 }
 
 // noteGrant notes the end of the wait for a connection.
 func (c *Call) noteGrant() {
-	t, w := &c.answer.Times, &c.waiter
+	t, w := &c.times, &c.waiter
 	t.granted, t.fresh = w.granted, !w.served
 	if t.fresh {
 		t.opening = w.seat.conn.opening
@@ -123,6 +137,7 @@ func (c *Call) refusedByAlert() bool {
 
 // acquireFor gets c a connection, in c.conn, or tells why there is none.
 func (s *Scheduler) acquireFor(c *Call) error {
+	c.conn = nil
 	w := &c.waiter
 	*w = waiter{call: c, key: c.Origin, owner: c.Owner, lease: c.lease, lane: c.Lane, again: c.Again}
 	switch {
@@ -326,7 +341,6 @@ func (s *Scheduler) Lease(ctx context.Context, o Origin) (*Conn, *Owner, error) 
 		return nil, nil, &conn.Error{Op: conn.OpQueue, Err: err}
 	}
 	c := s.NewCall()
-	defer s.Free(c)
 	c.ctx, c.Origin, c.lease = ctx, o, true
 	for {
 		c.Owner = &Owner{}

@@ -220,7 +220,6 @@ func TestLeavingInTheMomentOfTheGrant(t *testing.T) {
 				cancel()
 				c.slot.ch <- struct{}{} // as if it had been woken by both at once
 				wantError(t, s.leave(c), conn.OpQueue, conn.SentNothing, context.Canceled)
-				s.Free(c)
 				wantQuiet(t, s)
 				if n := m.open.Load(); n != tt.open {
 					t.Errorf("%d connections are open, want %d", n, tt.open)

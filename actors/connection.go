@@ -172,7 +172,7 @@ func (c *connection) wrote(ctx actor.Context, call *Call, err error, undisturbed
 		call.err = c.failure(conn.OpWrite, call.sent, Ended(call.ctx))
 		fallthrough
 	default:
-		call.answer.Times.note(c.io, c.sched.now())
+		call.note(c.io, c.sched.now())
 		c.end(ctx, c.verdictOn(call, call.err), nil)
 	}
 	call.slot.complete()
@@ -232,7 +232,7 @@ func (c *connection) resume(ctx actor.Context, call *Call, op conn.Op) bool {
 		return true
 	}
 	call.err = c.failure(op, call.sent, err)
-	call.answer.Times.note(c.io, call.began)
+	call.note(c.io, call.began)
 	c.end(ctx, outcomeNeutral, nil)
 	call.slot.complete()
 	return false
@@ -303,7 +303,8 @@ const smallAnswer = 512
 // answer reads the head and, unless streamed, the body.
 func (c *connection) answer(call *Call) error {
 	c.activity.Store(uint32(actReading)) // for as long as the exchange: no look at the clock
-	s, a := c.sched, call.answer
+	s, a := c.sched, c.sched.NewAnswer()
+	call.answer = a
 	var err error
 	a.Buf = append(slices.Grow(a.Buf[:0], len(call.Head)+smallAnswer), call.written()...)
 	a.HeadAt = len(a.Buf)
@@ -328,13 +329,13 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 	case err == errStale:
 		c.endStale(ctx, call)
 	case err != nil:
-		call.answer.Times.note(c.io, c.sched.now())
+		call.note(c.io, c.sched.now())
 		c.end(ctx, c.verdictOn(call, err), nil)
 	case !c.io.Finished():
 		c.state = connReading
 		now := c.sched.now()
 		call.origin += now.since(call.began)
-		call.answer.Times.note(c.io, now)
+		call.note(c.io, now)
 		if call.waiter.probing {
 			call.waiter.probing = false
 			c.report = &connAnswered{c.seat, c.verdict}
@@ -348,9 +349,9 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 		if undisturbed && !c.closeAfter && c.io.Reusable() {
 			a := call.answer
 			c.free(c.verdict, conn.KeepAlive(a.Get("Keep-Alive")))
-			call.answer.Times.note(c.io, c.used)
+			call.note(c.io, c.used)
 		} else {
-			call.answer.Times.note(c.io, c.sched.now())
+			call.note(c.io, c.sched.now())
 			c.end(ctx, c.verdict, nil)
 		}
 	}

@@ -119,8 +119,8 @@ func TestStreamedBody(t *testing.T) {
 		c := s.NewCall()
 		c.Origin, c.Method, c.Stream = testOrigin, "GET", true
 		c.Head = append(c.Head[:0], "GET / HTTP/1.1\r\nHost: h\r\n\r\n"...)
-		var a Answer
-		if err := s.Do(t.Context(), c, &a); err != nil {
+		_, err := s.Do(t.Context(), c)
+		if err != nil {
 			t.Fatal(err)
 		}
 		var got strings.Builder
@@ -136,7 +136,6 @@ func TestStreamedBody(t *testing.T) {
 			}
 			got.Write(p[:n])
 		}
-		s.Free(c)
 		if got.String() != text {
 			t.Errorf("%d bytes came out wrong", got.Len())
 		}
@@ -162,12 +161,11 @@ func TestAbandonedStream(t *testing.T) {
 					c := s.NewCall()
 					c.Origin, c.Method, c.Stream = testOrigin, "GET", true
 					c.Head = append(c.Head[:0], "GET / HTTP/1.1\r\nHost: h\r\n\r\n"...)
-					var a Answer
-					if err := s.Do(t.Context(), c, &a); err != nil {
+					_, err := s.Do(t.Context(), c)
+					if err != nil {
 						t.Fatal(err)
 					}
 					s.Abandon(c)
-					s.Free(c)
 					wantQuiet(t, s)
 				}
 				if n := m.dials.Load(); n != tt.dials {

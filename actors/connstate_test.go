@@ -42,7 +42,7 @@ func TestConnectionRefusesWhatItsStateDoesNotExpect(t *testing.T) {
 				continue
 			}
 			c := &connection{Conn: &Conn{sched: s}, state: st}
-			call := newCall(s)
+			call := s.NewCall()
 			call.conn, call.ctx = c.Conn, t.Context()
 			if c.accept(e, message(call)) {
 				t.Errorf("state %d took event %d", st, e)

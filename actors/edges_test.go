@@ -20,7 +20,7 @@ func TestOneShotThatEndsBeforeItIsWrittenLeavesNothing(t *testing.T) {
 		s := m.start(t, Config{Fresh: true})
 		ctx, cancel := context.WithCancel(t.Context())
 		c := s.NewCall()
-		c.ctx, c.Origin, c.answer = ctx, testOrigin, &Answer{}
+		c.ctx, c.Origin = ctx, testOrigin
 		if err := s.acquireFor(c); err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +43,6 @@ func TestAbandonedOneShotLeavesNothing(t *testing.T) {
 				s.Read(c, make([]byte, 100), true)
 			}
 			s.Abandon(c)
-			s.Free(c)
 			wantQuiet(t, s)
 			if n := m.open.Load(); n != 0 {
 				t.Errorf("whole %v: %d connections are open, and nobody has them", whole, n)
@@ -58,7 +57,7 @@ func streaming(t *testing.T, s *Scheduler, ctx context.Context) *Call {
 	c := s.NewCall()
 	c.Origin, c.Method, c.Stream = testOrigin, "GET", true
 	c.Head = append(c.Head[:0], "GET / HTTP/1.1\r\nHost: h\r\n\r\n"...)
-	if err := s.Do(ctx, c, &Answer{}); err != nil {
+	if _, err := s.Do(ctx, c); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -168,7 +167,7 @@ func TestQuickBodyIsNotReadAfterTheCall(t *testing.T) {
 func TestDeadConnectionOfACancelledPinTellsTheContextsError(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	c := newCall(&Scheduler{})
+	c := (&Scheduler{}).NewCall()
 	c.ctx, c.Conn = ctx, &Conn{}
 	if err := c.deadConnection(); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
@@ -192,7 +191,6 @@ func TestProbeWhoseStreamIsAbandonedClosesTheBreaker(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		c := streaming(t, s, t.Context())
 		s.Abandon(c)
-		s.Free(c)
 		wantQuiet(t, s)
 		if b := s.Snapshot().Origins[0].Breaker; b != "closed" {
 			t.Errorf("the breaker is %s", b)
@@ -220,7 +218,6 @@ func TestCallersOwnTimeIsNotTheOrigins(t *testing.T) {
 			_, _, err := s.Read(c, make([]byte, 5), true)
 			wantError(t, err, conn.OpRead, conn.SentAll, context.DeadlineExceeded)
 			s.Abandon(c)
-			s.Free(c)
 			cancel()
 			if n := s.Snapshot().Origins[0].Failures; n != 0 {
 				t.Errorf("%s: counted as %d failures of the origin", name, n)

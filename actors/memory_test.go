@@ -89,14 +89,13 @@ var testOrigin = Origin{Scheme: "http", Host: "origin.test", Port: "80"}
 // get sends a GET and returns the body.
 func get(ctx context.Context, s *Scheduler, change ...func(*Request)) (string, error) {
 	c := s.NewCall()
-	defer s.Free(c)
 	c.Origin, c.Method = testOrigin, "GET"
 	c.Head = append(c.Head[:0], "GET / HTTP/1.1\r\nHost: origin.test\r\n\r\n"...)
 	for _, f := range change {
 		f(&c.Request)
 	}
-	var a Answer
-	if err := s.Do(ctx, c, &a); err != nil {
+	a, err := s.Do(ctx, c)
+	if err != nil {
 		return "", err
 	}
 	return string(a.Body()), nil

@@ -30,7 +30,7 @@ type Scheduler struct {
 	crew    crew
 	journal *journal
 	buffers conn.Buffers
-	calls   sync.Pool
+	answers sync.Pool // of *Answer
 
 	closing   atomic.Bool
 	drainOnce sync.Once
@@ -69,7 +69,6 @@ func Start(cfg Config) (*Scheduler, error) {
 	}
 	s.clock = func() int64 { return int64(s.now()) }
 	s.journal = newJournal(s.cfg.Logger, &s.crew)
-	s.calls.New = func() any { return newCall(s) }
 	s.system = s.cfg.System
 	if s.system == nil {
 		s.system = newSystem()
@@ -94,24 +93,6 @@ func newSystem() *actor.ActorSystem {
 
 func (s *Scheduler) now() instant { return instant(time.Since(s.began)) }
 
-// NewCall gives an empty call. Free it when its answer has been taken.
-func (s *Scheduler) NewCall() *Call { return s.calls.Get().(*Call) }
-
-// Free takes a call back. It must not be used afterwards, nor freed twice.
-func (s *Scheduler) Free(c *Call) {
-	if c.lost {
-		return
-	}
-	c.Request = Request{Head: c.Head[:0]}
-	if cap(c.Head) > maxPooledHead {
-		c.Head = nil
-	}
-	c.ctx, c.answer, c.conn, c.err = nil, nil, nil, nil
-	c.piece, c.into, c.lease, c.done = nil, nil, false, false
-	c.answered, c.reading, c.joined, c.unread = nil, nil, 0, false
-	s.calls.Put(c)
-}
-
 // MayRetry asks the budget of an origin for one retry, and takes it.
 func (s *Scheduler) MayRetry(o Origin) bool {
 	m := &askRetry{origin: o, reply: make(chan bool, 1)}
@@ -127,9 +108,6 @@ func (s *Scheduler) MayRetry(o Origin) bool {
 // BodyAbandoned tells the Logger of a streamed body that nobody reads, and where in
 // the user's code it was opened.
 func (s *Scheduler) BodyAbandoned(url, opened string) { s.journal.bodyAbandoned(url, opened) }
-
-// maxPooledHead keeps one large request from holding its memory for ever.
-const maxPooledHead = 64 << 10
 
 // Snapshot tells what every actor is doing. After the end it is empty.
 func (s *Scheduler) Snapshot() Snapshot {

@@ -219,15 +219,16 @@ func TestPlainCallAllocatesNothing(t *testing.T) {
 	}
 	defer s.Close()
 	host, port, _ := net.SplitHostPort(ln.Addr().String())
-	var a Answer
+	c := s.NewCall()
 	once := func() {
-		c := s.NewCall()
 		c.Origin, c.Method = Origin{Scheme: "http", Host: host, Port: port}, "GET"
 		c.Head = append(c.Head[:0], "GET / HTTP/1.1\r\nHost: h\r\n\r\n"...)
-		if err := s.Do(context.Background(), c, &a); err != nil {
+		a, err := s.Do(context.Background(), c)
+		if err != nil {
 			t.Fatal(err)
 		}
-		s.Free(c)
+		s.FreeAnswer(a)
+		c.Reset()
 	}
 	once()
 	if n := testing.AllocsPerRun(500, once); n != 0 {

@@ -106,7 +106,7 @@ func (s *Session) Lease(ctx context.Context, url string, opts ...Option) (*Lease
 	}
 	c, owner, err := s.sched.Lease(r.bound(ctx), origin)
 	if err != nil {
-		return nil, r.explain(err, nil)
+		return nil, r.explain(err, Trace{Attempts: r.tries})
 	}
 	l := &Lease{sched: s.sched}
 	l.connection = Connection{conn: c, owner: owner, lease: l}

@@ -23,13 +23,13 @@ func (r *request) decode(resp *Response) error {
 		return nil
 	}
 	s := r.session
-	b := s.takeAnswer() // for its memory
+	b := s.sched.NewAnswer() // for its memory
 	out, err := s.decoders.appendAll(append(b.Buf[:0], a.Buf[:a.BodyAt]...), a.Body(), codings, s.maxBody)
 	if err != nil {
 		return r.broken(resp, err)
 	}
 	a.Buf, b.Buf = out, a.Buf
-	s.giveAnswer(b)
+	s.sched.FreeAnswer(b)
 	resp.setDecoded()
 	return nil
 }
@@ -101,7 +101,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	}
 	n, done, err := w.r.session.sched.Read(w.r.call, p, w.fill && w.dec == nil)
 	if err != nil {
-		return n, w.r.explain(err, w.resp.answer.Load())
+		return n, w.r.explain(err, w.resp.Trace())
 	}
 	if w.over = done; done && n == 0 {
 		return 0, io.EOF

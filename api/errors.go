@@ -206,13 +206,13 @@ func (e *StatusError) Error() string {
 
 // explain turns what the scheduler says of a call into what a user decides on, and
 // keeps the evidence for the decision over a retry.
-func (r *request) explain(err error, a *actors.Answer) error {
+func (r *request) explain(err error, t Trace) error {
 	var c *conn.Error
 	if !errors.As(err, &c) {
 		return fmt.Errorf("troupe: %s: %w", &r.to, err)
 	}
 	r.lost = c
-	f := failure{URL: r.to.String(), Op: c.Op, Sent: c.Sent, RemoteAddr: c.RemoteAddr, Err: c.Err, Trace: trace(a, r.tries)}
+	f := failure{URL: r.to.String(), Op: c.Op, Sent: c.Sent, RemoteAddr: c.RemoteAddr, Err: c.Err, Trace: t}
 	switch {
 	case c.Op <= OpTLS:
 		e := HTTPConnectionError(f)

@@ -53,7 +53,7 @@ func ExampleTrace() {
 	}
 	t := broken.Trace
 	fmt.Println(broken.Op, "from the server:", t.Peer.String() == server.Listener.Addr().String())
-	fmt.Println("written", t.Write > 0, "- answered", t.FirstByte > 0, "- took its time", t.Total >= 50*time.Millisecond)
+	fmt.Println("written", t.Write > 0, "- answered", t.FirstByte > 0, "- took its time", t.Total > 25*time.Millisecond)
 	// Output:
 	// read from the server: true
 	// written true - answered false - took its time true

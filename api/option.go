@@ -46,7 +46,7 @@ type Data map[string]string
 // It belongs to the call's goroutine, and to its session's pool between calls.
 type request struct {
 	session *Session
-	call    *actors.Call // from prepare to release
+	call    *actors.Call
 	cancel  context.CancelFunc
 
 	method string
@@ -150,12 +150,13 @@ func (r *request) refuse(field, reason, fix string) {
 // reset forgets the call but keeps the memory.
 func (r *request) reset() {
 	if r.given == 0 { // nothing else has been touched
-		r.call, r.cancel, r.journey = nil, nil, journey{}
+		r.cancel, r.journey = nil, journey{}
 		r.method, r.url, r.to, r.closes, r.payload, r.fault = "", "", location{}, false, payload{}, nil
 		return
 	}
 	*r = request{
 		session:      r.session,
+		call:         r.call,
 		params:       emptied(r.params),
 		query:        emptied(r.query),
 		headers:      emptied(r.headers),

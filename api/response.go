@@ -156,6 +156,6 @@ func (r *Response) Release() {
 		b.Close()
 	}
 	if a := r.answer.Swap(nil); a != nil {
-		r.session.giveAnswer(a)
+		r.session.sched.FreeAnswer(a)
 	}
 }

@@ -162,7 +162,7 @@ func (r *request) retryAnswer(ctx context.Context, resp *Response) (again bool, 
 		err = r.session.sched.Sleep(ctx, wait)
 	}
 	if err != nil {
-		return false, r.explain(&conn.Error{Op: conn.OpQueue, Err: err}, nil)
+		return false, r.explain(&conn.Error{Op: conn.OpQueue, Err: err}, Trace{Attempts: r.tries})
 	}
 	return again, nil
 }

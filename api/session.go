@@ -29,7 +29,6 @@ type Session struct {
 	// The pools are the session's own: memory made inside a testing/synctest
 	// bubble must not be used outside.
 	requests sync.Pool // of *request
-	answers  sync.Pool // of *actors.Answer
 	decoders decoders
 	digests  digests
 	calls    underway
@@ -78,7 +77,7 @@ func (s *Session) send(ctx context.Context, method, url string, opts []Option) (
 		return nil, err
 	}
 	if r.entered = s.calls.enter(); !r.entered {
-		return nil, r.explain(&conn.Error{Op: conn.OpQueue, Err: ErrSessionClosed}, nil)
+		return nil, r.explain(&conn.Error{Op: conn.OpQueue, Err: ErrSessionClosed}, Trace{})
 	}
 	ctx = r.bound(ctx)
 	for {
@@ -106,19 +105,18 @@ func (r *request) try(ctx context.Context) (*Response, error) {
 	if err := r.encode(); err != nil {
 		return nil, err
 	}
-	s, call := r.session, r.call
-	a := s.takeAnswer()
-	err := s.sched.Do(ctx, call, a)
+	call := r.call
+	a, err := r.session.sched.Do(ctx, call)
 	r.tries++
-	if err != nil && call.Lost() {
-		r.buf = nil // somebody may still be reading it
-		return nil, r.explain(err, nil)
+	switch {
+	case err == nil:
+		a.Times.Since(&r.began)
+		return r.response(a), nil
+	case call.Lost():
+		return nil, r.explain(err, Trace{Attempts: r.tries})
 	}
-	a.Times.Since(&r.began)
-	if err != nil {
-		return nil, r.explain(err, a)
-	}
-	return r.response(a), nil
+	call.Times().Since(&r.began)
+	return nil, r.explain(err, trace(call.Times(), call.Used(), r.tries))
 }
 
 // response wraps an answer. The URL is kept as it was given where that is how it was
@@ -166,9 +164,8 @@ func (r *request) bound(ctx context.Context) context.Context {
 func (s *Session) takeRequest() *request {
 	r, ok := s.requests.Get().(*request)
 	if !ok {
-		r = &request{session: s}
+		r = &request{session: s, call: s.sched.NewCall()}
 	}
-	r.call = s.sched.NewCall()
 	return r
 }
 
@@ -181,22 +178,13 @@ func (r *request) release() {
 	if r.entered {
 		s.calls.leave()
 	}
-	s.sched.Free(r.call) // before the request is given back: it may hold the body
 	r.unclaim()
+	if r.call.Lost() {
+		return // somebody may still be at work on it
+	}
+	r.call.Reset()
 	r.reset()
 	s.requests.Put(r)
-}
-
-func (s *Session) giveAnswer(a *actors.Answer) {
-	a.Recycle()
-	s.answers.Put(a)
-}
-
-func (s *Session) takeAnswer() *actors.Answer {
-	if a, ok := s.answers.Get().(*actors.Answer); ok {
-		return a
-	}
-	return new(actors.Answer)
 }
 
 func errNoContext() error {

@@ -31,23 +31,22 @@ type Trace struct {
 // StreamBody.
 func (r *Response) Trace() Trace {
 	a := r.answer.Load()
-	t := trace(a, int(r.tries))
-	if a != nil {
-		t.Protocol = "HTTP/1." + strconv.Itoa(a.Head.Minor())
+	if a == nil {
+		return Trace{Attempts: int(r.tries)}
 	}
+	t := trace(&a.Times, a.Conn, int(r.tries))
+	t.Protocol = "HTTP/1." + strconv.Itoa(a.Head.Minor())
 	return t
 }
 
-func trace(a *actors.Answer, tries int) Trace {
-	t := Trace{Attempts: tries}
-	if a == nil {
-		return t
+func trace(times *actors.Times, c *actors.Conn, tries int) Trace {
+	s := times.Span()
+	t := Trace{
+		Queued: s.Queued, Dial: s.Dial, TLS: s.TLS, Write: s.Write, FirstByte: s.FirstByte, Total: s.Total,
+		Attempts: tries, Reused: s.Reused,
 	}
-	s := a.Times.Span()
-	t.Queued, t.Dial, t.TLS, t.Write, t.FirstByte, t.Total = s.Queued, s.Dial, s.TLS, s.Write, s.FirstByte, s.Total
-	t.Reused = s.Reused
-	if a.Conn != nil {
-		t.Peer, t.ConnectionID = a.Conn.RemoteAddr(), a.Conn.ID()
+	if c != nil {
+		t.Peer, t.ConnectionID = c.RemoteAddr(), c.ID()
 	}
 	return t
 }
