@@ -86,17 +86,22 @@ type Answer struct {
 	Times Times
 }
 
-// keepBuffer is up to where a buffer is worth keeping for the next answer.
-const keepBuffer = 1 << 20
-
-// Recycle empties the answer and keeps its memory.
-func (a *Answer) Recycle() {
-	if cap(a.Buf) > keepBuffer {
+// Recycle empties an answer and keeps its memory: with it, or, where that is much, for
+// the next answer that needs as much.
+func (s *Scheduler) Recycle(a *Answer) {
+	if s.buffers.Keep(a.Buf) {
 		a.Buf = nil
 	}
 	a.Head.Reset()
 	a.Buf, a.HeadAt, a.BodyAt, a.Conn, a.Owner = a.Buf[:0], 0, 0, nil, nil
 }
+
+// Grow gives dst room for want more bytes, as conn.Buffers does. Recycle takes an
+// Answer's memory back, KeepMemory any other.
+func (s *Scheduler) Grow(dst []byte, need, want int) []byte { return s.buffers.Grow(dst, need, want) }
+
+// KeepMemory takes memory back that Grow gave.
+func (s *Scheduler) KeepMemory(p []byte) { s.buffers.Keep(p) }
 
 // Body returns the answer's body: a slice of Buf, empty when streamed.
 func (a *Answer) Body() []byte { return a.Buf[a.BodyAt:] }

@@ -50,7 +50,7 @@ func NewSession(cfg Config) (*Session, error) {
 }
 
 func newSessionOf(sched *actors.Scheduler, cfg settings) *Session {
-	return &Session{sched: sched, settings: cfg, calls: underway{over: make(chan struct{})}}
+	return &Session{sched: sched, settings: cfg, decoders: decoders{grow: sched.Grow}, calls: underway{over: make(chan struct{})}}
 }
 
 // send is every call: it encodes what was asked for and has it answered, again
@@ -188,7 +188,7 @@ func (r *request) release() {
 }
 
 func (s *Session) giveAnswer(a *actors.Answer) {
-	a.Recycle()
+	s.sched.Recycle(a)
 	s.answers.Put(a)
 }
 
