@@ -158,6 +158,8 @@ type Call struct {
 	into     []byte          // to read into: with read
 	fill     bool            // all of it
 	n        int             // read
+	pipe     *conn.Pipe      // to fill instead, where that can be; nil: none
+	piped    bool            // it was
 	sent     conn.Sent
 	began    instant       // of the step
 	origin   time.Duration // how long earlier steps had the origin at work
