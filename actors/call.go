@@ -86,9 +86,6 @@ type Answer struct {
 	Times Times
 }
 
-// keepBuffer is up to where a buffer is worth keeping for the next answer.
-const keepBuffer = 1 << 20
-
 // NewAnswer gives an empty answer, for its memory.
 func (s *Scheduler) NewAnswer() *Answer {
 	if a, ok := s.answers.Get().(*Answer); ok {
@@ -97,16 +94,23 @@ func (s *Scheduler) NewAnswer() *Answer {
 	return new(Answer)
 }
 
-// FreeAnswer takes an answer back, for the next one. It must not be used afterwards,
-// nor freed twice.
+// FreeAnswer takes an answer back, for the next one, and its memory, where that is
+// much, for the next that needs as much. It must not be used afterwards, nor freed twice.
 func (s *Scheduler) FreeAnswer(a *Answer) {
-	if cap(a.Buf) > keepBuffer {
+	if s.buffers.Keep(a.Buf) {
 		a.Buf = nil
 	}
 	a.Head.Reset()
 	a.Buf, a.HeadAt, a.BodyAt, a.Conn, a.Owner = a.Buf[:0], 0, 0, nil, nil
 	s.answers.Put(a)
 }
+
+// Grow gives dst room for want more bytes, as conn.Buffers does. FreeAnswer takes an
+// Answer's memory back, KeepMemory any other.
+func (s *Scheduler) Grow(dst []byte, need, want int) []byte { return s.buffers.Grow(dst, need, want) }
+
+// KeepMemory takes memory back that Grow gave.
+func (s *Scheduler) KeepMemory(p []byte) { s.buffers.Keep(p) }
 
 // Body returns the answer's body: a slice of Buf, empty when streamed.
 func (a *Answer) Body() []byte { return a.Buf[a.BodyAt:] }
@@ -164,6 +168,8 @@ type Call struct {
 	into     []byte          // to read into: with read
 	fill     bool            // all of it
 	n        int             // read
+	pipe     *conn.Pipe      // to fill instead, where that can be; nil: none
+	piped    bool            // it was
 	sent     conn.Sent
 	began    instant       // of the step
 	origin   time.Duration // how long earlier steps had the origin at work

@@ -273,9 +273,21 @@ func (s *Scheduler) Read(c *Call, p []byte, fill bool) (n int, done bool, err er
 	if c.done {
 		return 0, true, nil
 	}
-	c.into, c.fill, c.n = p, fill, 0
+	c.into, c.fill, c.n, c.pipe = p, fill, 0, nil
 	err = s.step(c, &c.read)
 	return c.n, c.done, err
+}
+
+// Splice is Read, but that it fills pipe instead of p where the kernel can move the
+// next bytes. piped tells that it did so. The pipe must be empty.
+func (s *Scheduler) Splice(c *Call, p []byte, pipe *conn.Pipe) (n int, piped, done bool, err error) {
+	if c.done {
+		return 0, false, true, nil
+	}
+	c.into, c.fill, c.n, c.pipe, c.piped = p, false, 0, pipe, false
+	err = s.step(c, &c.read)
+	c.pipe = nil
+	return c.n, c.piped, c.done, err
 }
 
 // Abandon ends a streamed call whose answer its caller does not want. After done

@@ -188,14 +188,18 @@ func (c *connection) receive(ctx actor.Context, call *Call) {
 	c.settle(ctx, call, err, unwatch())
 }
 
-// read fills the caller's memory with the next piece of a streamed body.
+// read fills the caller's memory, or its pipe, with the next piece of a streamed body.
 func (c *connection) read(ctx actor.Context, call *Call) {
 	if !c.resume(ctx, call, conn.OpRead) {
 		return
 	}
 	unwatch := c.watch(call.ctx)
-	n, done, err := c.io.Read(call.into, call.fill)
-	call.n, call.done = n, done
+	var err error
+	if call.piped = call.pipe != nil && c.io.Splices(call.pipe); call.piped {
+		call.n, call.done, err = c.io.Splice(call.pipe)
+	} else {
+		call.n, call.done, err = c.io.Read(call.into, call.fill)
+	}
 	c.settle(ctx, call, c.failure(conn.OpRead, conn.SentAll, err), unwatch())
 }
 

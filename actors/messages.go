@@ -122,7 +122,7 @@ type receive struct {
 	call *Call
 }
 
-// read: fill the caller's memory with the next piece of the body.
+// read: fill the caller's memory, or its pipe, with the next piece of the body.
 type read struct {
 	call *Call
 }

@@ -34,7 +34,9 @@ func (streamBodyOption) apply(r *request) { r.given |= optStreamBody }
 // Body reads the answer's body, decoded. After StreamBody it comes off the connection
 // as it is read: close it, unless you read it to io.EOF or an error. A Close before the
 // end keeps the connection where little is left, and else closes it (RFC 9112 §9.3); it
-// also ends a Read that is under way on another goroutine. Without StreamBody Body
+// also ends a Read that is under way on another goroutine. io.Copy to an *os.File or a
+// socket of package net is the kernel's work, on Linux, over plain TCP, and where the
+// body is large and not decoded. Without StreamBody Body
 // reads Content.
 func (r *Response) Body() io.ReadCloser {
 	if b := r.streamed(); b != nil {
@@ -92,6 +94,7 @@ func (r *Response) Chunks(n int) iter.Seq2[[]byte, error] {
 //	open   Read                             open    the clock stands still meanwhile
 //	open   Read: end, or an error           ended   connection free, or closed
 //	open   Close, or the session's end      ended   a small rest drained, else closed
+//	open   WriteTo: the writer fails        ended   a small rest drained, else closed
 //	open   context ended                    ended   connection closed
 //	open   no Read for BodyTimeout          ended   connection closed, and the opener told of
 //	ended  Read                             ended   gives what ended it
@@ -134,18 +137,28 @@ func (r *request) openBody(ctx context.Context, resp *Response) (taken bool) {
 }
 
 func (b *bodyReader) Read(p []byte) (int, error) {
+	n, _, err := b.next(p, nil)
+	return n, err
+}
+
+// next reads into p, or into pipe where there is one and it can be filled.
+func (b *bodyReader) next(p []byte, pipe *conn.Pipe) (n int, piped bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.err != nil {
-		return 0, b.err
+		return 0, false, b.err
 	}
 	if len(p) == 0 {
-		return 0, nil
+		return 0, false, nil
 	}
 	if b.idle != nil {
 		b.idle.Stop()
 	}
-	n, err := b.src.Read(p)
+	if pipe != nil && b.src.dec == nil {
+		n, piped, err = (*wire)(b.src).splice(p, pipe)
+	} else {
+		n, err = b.src.Read(p)
+	}
 	switch {
 	case err != nil:
 		b.end(err)
@@ -155,7 +168,7 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 		b.read = time.Now()
 		b.idle.Reset(b.session.bodyTimeout)
 	}
-	return n, err
+	return n, piped, err
 }
 
 // Close gives up what was not read.

@@ -110,6 +110,7 @@ func parseCoding(name []byte) (c coding, known bool) {
 // keeping. The zero value is ready; it is safe for concurrent use.
 type decoders struct {
 	stages [numCodings]sync.Pool
+	grow   func(dst []byte, need, want int) []byte // as conn.Buffers.Grow; nil: slices.Grow
 }
 
 // reader decodes src. What it read ahead is lost to others. An empty src is an
@@ -146,7 +147,7 @@ func (d *decoders) appendAll(dst, src []byte, c codings, limit int64) ([]byte, e
 			return dst[:start+int(limit)], conn.ErrTooLarge
 		}
 		if len(dst) == cap(dst) || got == 0 {
-			dst = slices.Grow(dst, int(min(limit-got+1, max(got, int64(guess), bytes.MinRead)))) // doubles
+			dst = d.room(dst, int(min(limit-got+1, max(got, int64(guess), bytes.MinRead)))) // doubles
 		}
 		room := dst[len(dst):cap(dst)]
 		n, err := r.Read(room[:min(int64(len(room)), limit-got+1)])
@@ -158,6 +159,13 @@ func (d *decoders) appendAll(dst, src []byte, c codings, limit int64) ([]byte, e
 			return dst, err
 		}
 	}
+}
+
+func (d *decoders) room(dst []byte, n int) []byte {
+	if d.grow == nil {
+		return slices.Grow(dst, n)
+	}
+	return d.grow(dst, n, n)
 }
 
 // decoder is the decoded form of one body. It is for one goroutine.

@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/conn"
 )
 
 // codingsOf is what an answer's body was encoded with, if that is to be undone: we
@@ -94,6 +95,22 @@ func (s *intake) close() {
 
 // wire is an intake's body as it comes off the connection.
 type wire intake
+
+// splice is Read, but that it fills pipe instead of p where that can be. Only for a body
+// that is not decoded.
+func (w *wire) splice(p []byte, pipe *conn.Pipe) (n int, piped bool, err error) {
+	if w.over {
+		return 0, false, io.EOF
+	}
+	n, piped, done, err := w.r.session.sched.Splice(w.r.call, p, pipe)
+	if err != nil {
+		return n, piped, w.r.explain(err, w.resp.Trace())
+	}
+	if w.over = done; done && n == 0 {
+		err = io.EOF
+	}
+	return n, piped, err
+}
 
 func (w *wire) Read(p []byte) (int, error) {
 	if w.over {

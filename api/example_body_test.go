@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"path"
 	"strings"
 	"time"
@@ -52,6 +53,33 @@ func ExampleStreamBody() {
 	// two
 	// three
 	// <nil>
+}
+
+// To a file the kernel moves the body, where it can.
+func ExampleResponse_Body_copy() {
+	server := serve(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "4000000")
+		w.Write(make([]byte, 4_000_000))
+	})
+	defer server.Close()
+	session := newSession(api.Config{})
+	defer session.Close()
+
+	file, err := os.CreateTemp("", "download")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.Remove(file.Name())
+	defer file.Close()
+	resp, err := session.Get(context.Background(), server.URL, api.StreamBody())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body().Close()
+	fmt.Println(io.Copy(file, resp.Body()))
+	// Output: 4000000 <nil>
 }
 
 func ExampleResponse_Chunks() {

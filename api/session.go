@@ -49,7 +49,7 @@ func NewSession(cfg Config) (*Session, error) {
 }
 
 func newSessionOf(sched *actors.Scheduler, cfg settings) *Session {
-	return &Session{sched: sched, settings: cfg, calls: underway{over: make(chan struct{})}}
+	return &Session{sched: sched, settings: cfg, decoders: decoders{grow: sched.Grow}, calls: underway{over: make(chan struct{})}}
 }
 
 // send is every call: it encodes what was asked for and has it answered, again

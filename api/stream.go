@@ -2,7 +2,7 @@ package api
 
 import (
 	"io"
-	"slices"
+	"strconv"
 
 	"github.com/seed53b03582/troupe/actors"
 )
@@ -48,8 +48,9 @@ func (r *request) streamTo(resp *Response) error {
 	src := r.intake(resp, true)
 	defer src.close()
 	a := resp.answer.Load()
+	likely := r.stream.likely(src, a)
 	for last := 0; ; {
-		chunk, err := r.stream.next(src, a)
+		chunk, err := r.stream.next(src, a, likely)
 		if err != nil && err != io.EOF {
 			return err
 		}
@@ -65,19 +66,29 @@ func (r *request) streamTo(resp *Response) error {
 	}
 }
 
+// likely is how long the first chunk will be, as far as the answer tells.
+func (o *stream) likely(src *intake, a *actors.Answer) int {
+	n, err := strconv.Atoi(string(a.Get("Content-Length")))
+	if err != nil || src.dec != nil {
+		n = firstChunk
+	}
+	return min(n, o.size)
+}
+
 // next reads one chunk. It is short only at the body's end, with io.EOF.
-func (o *stream) next(src io.Reader, a *actors.Answer) (chunk []byte, err error) {
+func (o *stream) next(src *intake, a *actors.Answer, likely int) (chunk []byte, err error) {
+	sched := src.r.session.sched
 	buf := a.Buf[:a.BodyAt]
 	for err == nil && len(buf)-a.BodyAt < o.size {
 		missing := o.size - (len(buf) - a.BodyAt)
 		if len(buf) == cap(buf) {
-			buf = slices.Grow(buf, min(missing, max(len(buf), firstChunk))) // doubles
+			buf = sched.Grow(buf, 1, min(missing, max(len(buf), likely, 1))) // doubles
 		}
 		room := buf[len(buf):cap(buf)]
 		var n int
 		n, err = src.Read(room[:min(missing, len(room))])
 		buf = buf[:len(buf)+n]
+		a.Buf = buf // its old memory may serve others by now
 	}
-	a.Buf = buf
 	return buf[a.BodyAt:], err
 }

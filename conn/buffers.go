@@ -6,9 +6,12 @@ import "sync"
 // answers come whole with one read of it.
 const bufferSize = 8 << 10
 
-// Buffers lends read buffers to busy connections, so that idle ones hold none.
-// The zero value is ready. One belongs to each scheduler.
-type Buffers struct{ pool sync.Pool }
+// Buffers lends read buffers to busy connections, so that idle ones hold none, and
+// memory for large bodies. The zero value is ready. One belongs to each scheduler.
+type Buffers struct {
+	pool  sync.Pool
+	large large
+}
 
 func (b *Buffers) get() *[]byte {
 	if p, ok := b.pool.Get().(*[]byte); ok {

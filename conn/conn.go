@@ -183,22 +183,30 @@ func (c *Conn) More(p []byte, whole bool) (Sent, error) {
 func (c *Conn) SendFile(f *os.File, size int64) (Sent, error) {
 	c.watchOut()
 	rf, ok := c.sock.Conn.(io.ReaderFrom)
+	resumes := sendfileResumes && c.direct
 	if !ok || c.secure() || c.tap != nil {
 		lent := c.buffers.get()
 		defer c.buffers.put(lent)
-		rf = copier{c, *lent}
+		rf, resumes = copier{c, *lent}, false
 	}
 	var n int64
 	var err error
 	for err == nil && n < size {
-		if _, err = c.pace(false); err != nil {
+		var long bool
+		if long, err = c.pace(resumes); err != nil {
 			break
 		}
-		piece, k := min(size-n, stride), int64(0)
+		piece, k := size-n, int64(0)
+		if !long {
+			piece = min(piece, stride)
+		}
 		k, err = rf.ReadFrom(&io.LimitedReader{R: f, N: piece})
 		n += k
-		if err == nil && k < piece {
+		switch {
+		case err == nil && k < piece:
 			err = &ShortFileError{Want: size, Got: n}
+		case err != nil && long && c.woken(err):
+			err = nil
 		}
 	}
 	var short *ShortFileError

@@ -3,7 +3,6 @@ package conn
 import (
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/seed53b03582/troupe/conn/http1"
@@ -17,6 +16,10 @@ const (
 	// firstGrowth bounds how much memory a Content-Length alone can claim: the
 	// rest is taken as bytes arrive.
 	firstGrowth = 1 << 20
+
+	// maxGrowth is the largest room that is looked for at once, so that it is an int
+	// everywhere.
+	maxGrowth = 1 << 30
 
 	// bulk is from where on a chunk is read straight into the caller's memory:
 	// below it, reading the next chunk's frame along saves a system call.
@@ -149,6 +152,9 @@ func (c *Conn) ReadAll(dst []byte, max int64) ([]byte, error) {
 	if max > 0 && c.body.Length() > max {
 		return dst, ErrTooLarge
 	}
+	if c.body.Framing() == http1.FramingLength && !c.finished {
+		dst = c.room(dst, firstGrowth, c.body.Want())
+	}
 	for !c.finished {
 		var err error
 		if want := c.body.Want(); c.r == c.w && (want >= bulk || c.body.Framing() == http1.FramingLength) {
@@ -166,15 +172,18 @@ func (c *Conn) ReadAll(dst []byte, max int64) ([]byte, error) {
 	return dst, nil
 }
 
+// room makes room for payload, of which want bytes are announced and need are worth a
+// read.
+func (c *Conn) room(dst []byte, need, want int64) []byte {
+	if c.body.Framing() != http1.FramingLength {
+		want = min(want, int64(max(len(dst), bufferSize))) // doubles: chunks don't tell how many there are
+	}
+	return c.buffers.Grow(dst, int(min(want, need)), int(min(want, maxGrowth)))
+}
+
 // readBulk reads payload that no framing interrupts straight into dst.
 func (c *Conn) readBulk(dst []byte, want int64) ([]byte, error) {
-	if len(dst) == cap(dst) || int64(cap(dst)-len(dst)) < min(want, bulk) {
-		more := min(want, firstGrowth)
-		if c.body.Framing() != http1.FramingLength || len(dst) >= firstGrowth {
-			more = min(want, int64(max(len(dst), bufferSize))) // doubles
-		}
-		dst = slices.Grow(dst, int(more))
-	}
+	dst = c.room(dst, bulk, want)
 	room := dst[len(dst):cap(dst)]
 	if int64(len(room)) > want {
 		room = room[:want]
@@ -201,7 +210,7 @@ func (c *Conn) readFramed(dst []byte) ([]byte, error) {
 		data, n, err := c.body.Next(c.buf[c.r:c.w])
 		c.r += n
 		if len(data) > cap(dst)-len(dst) {
-			dst = slices.Grow(dst, max(len(data), len(dst))) // doubles
+			dst = c.buffers.Grow(dst, len(data), max(len(data), len(dst))) // doubles
 		}
 		dst = append(dst, data...)
 		c.finished = c.body.Done()
