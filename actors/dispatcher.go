@@ -21,7 +21,9 @@ type dispatcher struct {
 	pool  *pool
 	seats map[string]*seat // by the actor's PID
 
-	named  uint64 // connections so far
+	named  uint64       // connections so far
+	props  *actor.Props // of all connections
+	next   *connection  // the one being spawned
 	timer  *time.Timer
 	armed  instant  // when timer fires; never: it does not
 	ending []ending // to be ended by the crew after this message
@@ -42,6 +44,9 @@ func newDispatcher(s *Scheduler, random func() float64) *dispatcher {
 	d.pool = newPool(s.cfg, random, func(o *origin, from, to gobreaker.State) {
 		s.journal.breaker(o.name, from.String(), to.String())
 	})
+	// Spawning asks both at once: one Props serves all connections, and none holds one.
+	d.props = actor.PropsFromProducer(func() actor.Actor { return d.next },
+		actor.WithMailbox(func() actor.Mailbox { return d.next.mail }))
 	return d
 }
 
@@ -155,9 +160,9 @@ func (d *dispatcher) spawn(ctx actor.Context, s *seat) {
 	}
 	c := newConnection(d.sched, s, o.tls, strconv.FormatUint(d.named, 10))
 	s.conn = c.Conn
-	props := actor.PropsFromProducer(func() actor.Actor { return c },
-		actor.WithMailbox(func() actor.Mailbox { return c.mail }))
-	pid, err := ctx.SpawnNamed(props, "conn-"+c.id)
+	d.next = c
+	pid, err := ctx.SpawnNamed(d.props, "conn-"+c.id)
+	d.next = nil
 	if err != nil {
 		// The name is taken: only possible if the engine lost a Terminated.
 		d.pool.closed(d.sched.now(), s, outcomeNeutral, err)
