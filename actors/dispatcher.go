@@ -59,8 +59,9 @@ func (d *dispatcher) Receive(ctx actor.Context) {
 	case *actor.Terminated:
 		d.terminated(d.sched.now(), m.Who.Id)
 	case *actor.Stopping:
-		p.drain(d.sched.now()) // nobody may wait for a dispatcher that has failed
-		p.cut()
+		now := d.sched.now()
+		p.drain(now) // nobody may wait for a dispatcher that has failed
+		p.cut(now)
 	case *actor.Stopped:
 		d.stopped()
 		return
@@ -100,13 +101,13 @@ func (d *dispatcher) handle(ctx actor.Context, message any) bool {
 			p.suspicious(x.s, x.since)
 		}
 	case *askRetry:
-		m.reply <- p.askRetry(now, m.origin)
+		m.reply <- p.askRetry(now, &m.origin)
 	case *snapshot:
 		m.reply <- d.snapshot(now)
 	case *drain:
 		p.drain(now)
 	case *cut:
-		p.cut()
+		p.cut(now)
 	default:
 		return false
 	}
@@ -241,6 +242,19 @@ func (d *dispatcher) ticked() {
 	if d.sched.crew.enter() {
 		defer d.sched.crew.leave()
 		d.sched.mail.PostUserMessage(&tick{})
+	}
+}
+
+// abort answers all who wait for a dispatcher that the engine does not stop.
+func (d *dispatcher) abort() {
+	d.mail.close()
+	if d.mail.status.CompareAndSwap(mailboxIdle, mailboxRunning) { // nobody is in it, and nobody comes in any more
+		d.pool.cut(d.sched.now())
+		for _, e := range d.pool.effects {
+			if e.kind == effRefuse {
+				e.w.call.slot.complete()
+			}
+		}
 	}
 }
 
