@@ -2,6 +2,8 @@ package bench
 
 import (
 	"bytes"
+	"io"
+	"net"
 	"testing"
 	"time"
 
@@ -81,6 +83,56 @@ func TestClients(t *testing.T) {
 					t.Errorf("%d connections were opened, want 1 to %d", n, cell.Conns)
 				}
 			})
+		}
+	}
+}
+
+// TestStrangeRequests: what is no request of a cell ends the connection without an answer.
+func TestStrangeRequests(t *testing.T) {
+	_, to := startOrigin(t)
+	path := Cell{}.path()
+	for _, request := range []string{
+		"GET /nowhere HTTP/1.1\r\n\r\n",
+		"POST " + path + " HTTP/1.1\r\n\r\n",
+		"POST " + path + " HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+	} {
+		c, err := net.Dial("tcp", to.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Write([]byte(request))
+		if got, _ := io.ReadAll(c); len(got) > 0 {
+			t.Errorf("%q was answered with %q", request, got)
+		}
+		c.Close()
+	}
+}
+
+// TestRequestsInParts: requests are taken apart alike wherever they are cut.
+func TestRequestsInParts(t *testing.T) {
+	get, post := Cell{}, Cell{Post: 100}
+	stream := append(append(get.request(Target{}), post.request(Target{})...), get.request(Target{})...)
+	for cut := range stream {
+		r := requests{answers: newAnswers(nil)}
+		answered := 0
+		var kept []byte
+		for _, part := range [][]byte{stream[:cut], stream[cut:]} {
+			in := append(kept, part...)
+			for {
+				rest, answer, err := r.next(in)
+				if err != nil {
+					t.Fatalf("cut at %d: %v", cut, err)
+				}
+				in = rest
+				if answer == nil {
+					break
+				}
+				answered++
+			}
+			kept = in
+		}
+		if answered != 3 || len(kept) > 0 {
+			t.Errorf("cut at %d: %d answers, %d bytes left", cut, answered, len(kept))
 		}
 	}
 }

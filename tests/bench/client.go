@@ -76,6 +76,7 @@ const (
 	Bare     = "bare"
 	FastHTTP = "fasthttp"
 	Pipeline = "fasthttp-pipeline"
+	Batched  = "fasthttp-batched"
 	NetHTTP  = "nethttp"
 )
 
@@ -88,6 +89,7 @@ func Contenders() []Contender {
 		{FastHTTP, newFastHTTP, nil},
 		{"fasthttp-fresh", newFastHTTPFresh, func(c Cell) bool { return c.Keep && !c.Pipeline }},
 		{Pipeline, newFastHTTPPipeline, func(c Cell) bool { return c.Pipeline }},
+		{Batched, newFastHTTPBatched, func(c Cell) bool { return c.Pipeline }},
 		{NetHTTP, newNetHTTP, nil},
 		{"resty", newResty, nil},
 	}

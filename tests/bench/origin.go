@@ -9,7 +9,9 @@ import (
 
 // Origin answers each request of a cell with bytes prepared beforehand. It does less
 // than any client: a goroutine a connection reads what has come, takes it apart as far
-// as has to be (see serve.go), and answers all of it with one write.
+// as has to be (see serve.go), and answers all of it with one write. A loop over epoll
+// in its place, and sendfile for long answers, took as much of the core: what it costs
+// is the kernel's work for the same reads and writes that the bare loop does.
 type Origin struct {
 	plain, secure net.Listener
 	certificate   []byte

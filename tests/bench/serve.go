@@ -104,6 +104,9 @@ func serve(c io.ReadWriter, answers answers) {
 			}
 			out = append(out, answer...)
 		}
+		if r.skip > len(buf) { // with nothing left in it
+			buf = make([]byte, 128<<10)
+		}
 		kept = copy(buf, in)
 		if len(out) > 0 {
 			if _, err := c.Write(out); err != nil {

@@ -95,6 +95,7 @@ func columns() []column {
 		{"to net/http", ratioTo(bench.NetHTTP, cpuPerRequest)},
 		{"req/s", number("%.0f", requestsPerSecond)},
 		{"req/s to fasthttp-pipeline", ratioTo(bench.Pipeline, requestsPerSecond)},
+		{"req/s to fasthttp-batched", ratioTo(bench.Batched, requestsPerSecond)},
 		{"allocs/req", number("%.2f", func(r result) float64 { return perRequest(float64(r.Allocs), r) })},
 		{"B/req", number("%.0f", func(r result) float64 { return perRequest(float64(r.Bytes), r) })},
 		{"p50 µs", number("%.0f", latency(0.5))},
