@@ -65,7 +65,7 @@ func plotByLoad(s *settings, tables []*table) (string, error) {
 		x := float64(len(a.names))
 		a.names = append(a.names, t.cell.Name)
 		for i, client := range t.clients {
-			if ratio, ok := t.ratio(i, bench.Bare, cpuPerRequest); ok && client != bench.Bare {
+			if ratio, ok := t.ratio(i, bench.Bare, cpuPerRequest); ok {
 				lines = appendPoint(lines, client, x, ratio.median)
 			}
 		}

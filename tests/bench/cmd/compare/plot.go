@@ -1,8 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"image/color"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -39,12 +45,11 @@ func linePlot(s *settings, name string, a axes, lines []line) (image string, err
 // drawLines writes a plot; the file's name says in which format.
 func drawLines(file string, a axes, lines []line) error {
 	p := plot.New()
-	p.BackgroundColor = color.White // also where the page is dark
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = a.title, a.x, a.y
 	p.Title.Padding, p.Legend.Padding = vg.Points(8), vg.Points(2)
 	p.Legend.Top, p.Legend.Left = true, true
 	grid := plotter.NewGrid()
-	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{0xdd}, color.Gray{0xee}
+	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{0xcc}, color.Gray{0xe6}
 	p.Add(grid)
 	if a.logX {
 		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, decades{}
@@ -61,9 +66,28 @@ func drawLines(file string, a axes, lines []line) error {
 		}
 	}
 	if !a.logY {
-		p.Y.Min = min(p.Y.Min, 0)
+		p.Y.Min = min(p.Y.Min, 0) // a difference looks as large as it is
 	}
-	return p.Save(18*vg.Centimeter, 11*vg.Centimeter, file)
+	return save(p, file)
+}
+
+// save leaves a margin, so that the last names along the axes are whole.
+func save(p *plot.Plot, file string) error {
+	canvas, err := draw.NewFormattedCanvas(18*vg.Centimeter, 11*vg.Centimeter, strings.TrimPrefix(filepath.Ext(file), "."))
+	if err != nil {
+		return err
+	}
+	area := draw.New(canvas)
+	area.SetColor(color.White)
+	area.Fill(area.Rectangle.Path())
+	margin := vg.Points(10)
+	p.Draw(draw.Crop(area, margin, -2*margin, margin, -margin))
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	_, err = canvas.WriteTo(f)
+	return errors.Join(err, f.Close())
 }
 
 func addLine(p *plot.Plot, l line, i int) error {
@@ -107,17 +131,23 @@ func colour(name string, i int) color.Color {
 	return palette[i%len(palette)]
 }
 
-// decades marks 1, 2 and 5 of every power of ten.
+// decades marks the powers of ten, and 2 and 5 of each where there are few.
 type decades struct{}
 
 func (decades) Ticks(lowest, highest float64) []plot.Tick {
 	var ticks []plot.Tick
-	for decade := 1e-9; decade <= highest*10; decade *= 10 {
+	narrow := highest < 1000*lowest
+	for power := int(math.Floor(math.Log10(lowest))); math.Pow10(power) <= highest; power++ {
 		for _, step := range []float64{1, 2, 5} {
-			// Above 1 a product of powers of ten has no rounding error to show.
-			if v := decade * step; v >= lowest*0.999 && v <= highest*1.001 {
-				ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprintf("%.6g", v)})
+			v := step * math.Pow10(power)
+			if v < lowest || v > highest {
+				continue
 			}
+			t := plot.Tick{Value: v}
+			if step == 1 || narrow {
+				t.Label = strconv.FormatFloat(v, 'g', 6, 64)
+			}
+			ticks = append(ticks, t)
 		}
 	}
 	return ticks
