@@ -79,7 +79,9 @@ func TestClients(t *testing.T) {
 				if err := l.Send(3 * cell.Callers); err != nil {
 					t.Fatal(err)
 				}
-				if n := o.Opened(); n < 1 || n > cell.Conns {
+				// net/http gives a connection up if it has not seen the request written 50 ms
+				// after the answer, as can happen to large ones under the race detector.
+				if n := o.Opened(); n < 1 || n > cell.Conns && cell.Post == 0 {
 					t.Errorf("%d connections were opened, want 1 to %d", n, cell.Conns)
 				}
 			})

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 
@@ -31,14 +32,16 @@ func (c *rest) Close() error {
 	return err
 }
 
-// Do hands out the body that resty has read: it is the caller's to keep.
+// Do hands out the body that resty has read: it is the caller's to keep. What is sent goes
+// in as a Reader: resty puts bytes into a buffer that it reuses while the Transport may
+// still be at it, which the race detector finds.
 func (c *rest) Do(ctx context.Context, r *Reply) (err error) {
 	var resp *resty.Response
 	req := c.client.R().SetContext(ctx)
 	if c.payload == nil {
 		resp, err = req.Get(c.url)
 	} else {
-		resp, err = req.SetBody(c.payload).Post(c.url)
+		resp, err = req.SetBody(bytes.NewReader(c.payload)).Post(c.url)
 	}
 	if err != nil {
 		return err
