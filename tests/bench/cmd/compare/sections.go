@@ -20,6 +20,8 @@ type section struct {
 func sections() []section {
 	return []section{
 		{"cells", runCells},
+		{"growth", runGrowth},
+		{"memory", runMemory},
 	}
 }
 
