@@ -139,7 +139,7 @@ func (c *Call) refusedByAlert() bool {
 func (s *Scheduler) acquireFor(c *Call) error {
 	c.conn = nil
 	w := &c.waiter
-	*w = waiter{call: c, key: c.Origin, owner: c.Owner, lease: c.lease, lane: c.Lane, again: c.Again}
+	*w = waiter{call: c, key: &c.Origin, owner: c.Owner, lease: c.lease, lane: c.Lane, again: c.Again}
 	switch {
 	case c.Conn == nil && s.cfg.Fresh && w.owner == nil:
 		w.owner = &Owner{}
@@ -150,7 +150,7 @@ func (s *Scheduler) acquireFor(c *Call) error {
 	}
 	c.slot.reset()
 	s.mail.PostUserMessage(&c.acquire)
-	if !c.slot.wait(c.ctx.Done(), s.over) {
+	if !c.slot.wait(c.ctx.Done(), nil) {
 		return s.leave(c)
 	}
 	if w.err != nil {

@@ -35,16 +35,21 @@ func newConnection(s *Scheduler, st *seat, cfg *tls.Config, id string) *connecti
 	c := &connection{Conn: &Conn{id: id, sched: s, seat: st}, tls: cfg}
 	c.publish(actDialing, s.now())
 	c.mail = newMailbox(&s.crew, 0) // nobody does another's blocking I/O
-	c.mail.failed = func(err error) { s.journal.failure(c.pid.Id, err) }
-	c.mail.outbox = func() (any, bool) {
-		m := c.report
-		c.report = nil
-		return m, m != nil
-	}
-	c.mail.deliver = s.mail.PostUserMessage
+	c.mail.tenant = c
 	c.up.seat, c.idle.seat = st, st
 	return c
 }
+
+// parting is the report, which goes out when the mailbox is free.
+func (c *connection) parting() any {
+	m := c.report
+	c.report = nil
+	return m
+}
+
+func (c *connection) deliver(report any) { c.sched.mail.PostUserMessage(report) }
+
+func (c *connection) failed(err error) { c.sched.journal.failure(c.pid.Id, err) }
 
 // Receive handles one message of the engine's.
 func (c *connection) Receive(ctx actor.Context) {

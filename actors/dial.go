@@ -109,6 +109,7 @@ func (c *connection) dialed(ctx actor.Context, m *dialed) {
 		c.end(ctx, out, err)
 		return
 	}
+	c.cancelDial = nil // the context it belongs to is not to be held for as long as the socket
 	c.io, c.opening = m.io, m.opening
 	c.io.SetClock(c.sched.clock)
 	if tap := c.sched.journal.tap(c.id, c.seat.origin.name); tap != nil {

@@ -21,7 +21,9 @@ type dispatcher struct {
 	pool  *pool
 	seats map[string]*seat // by the actor's PID
 
-	named  uint64 // connections so far
+	named  uint64       // connections so far
+	props  *actor.Props // of all connections
+	next   *connection  // the one being spawned
 	timer  *time.Timer
 	armed  instant  // when timer fires; never: it does not
 	ending []ending // to be ended by the crew after this message
@@ -42,6 +44,9 @@ func newDispatcher(s *Scheduler, random func() float64) *dispatcher {
 	d.pool = newPool(s.cfg, random, func(o *origin, from, to gobreaker.State) {
 		s.journal.breaker(o.name, from.String(), to.String())
 	})
+	// Spawning asks both at once: one Props serves all connections, and none holds one.
+	d.props = actor.PropsFromProducer(func() actor.Actor { return d.next },
+		actor.WithMailbox(func() actor.Mailbox { return d.next.mail }))
 	return d
 }
 
@@ -54,8 +59,9 @@ func (d *dispatcher) Receive(ctx actor.Context) {
 	case *actor.Terminated:
 		d.terminated(d.sched.now(), m.Who.Id)
 	case *actor.Stopping:
-		p.drain(d.sched.now()) // nobody may wait for a dispatcher that has failed
-		p.cut()
+		now := d.sched.now()
+		p.drain(now) // nobody may wait for a dispatcher that has failed
+		p.cut(now)
 	case *actor.Stopped:
 		d.stopped()
 		return
@@ -95,13 +101,13 @@ func (d *dispatcher) handle(ctx actor.Context, message any) bool {
 			p.suspicious(x.s, x.since)
 		}
 	case *askRetry:
-		m.reply <- p.askRetry(now, m.origin)
+		m.reply <- p.askRetry(now, &m.origin)
 	case *snapshot:
 		m.reply <- d.snapshot(now)
 	case *drain:
 		p.drain(now)
 	case *cut:
-		p.cut()
+		p.cut(now)
 	default:
 		return false
 	}
@@ -155,9 +161,9 @@ func (d *dispatcher) spawn(ctx actor.Context, s *seat) {
 	}
 	c := newConnection(d.sched, s, o.tls, strconv.FormatUint(d.named, 10))
 	s.conn = c.Conn
-	props := actor.PropsFromProducer(func() actor.Actor { return c },
-		actor.WithMailbox(func() actor.Mailbox { return c.mail }))
-	pid, err := ctx.SpawnNamed(props, "conn-"+c.id)
+	d.next = c
+	pid, err := ctx.SpawnNamed(d.props, "conn-"+c.id)
+	d.next = nil
 	if err != nil {
 		// The name is taken: only possible if the engine lost a Terminated.
 		d.pool.closed(d.sched.now(), s, outcomeNeutral, err)
@@ -236,6 +242,19 @@ func (d *dispatcher) ticked() {
 	if d.sched.crew.enter() {
 		defer d.sched.crew.leave()
 		d.sched.mail.PostUserMessage(&tick{})
+	}
+}
+
+// abort answers all who wait for a dispatcher that the engine does not stop.
+func (d *dispatcher) abort() {
+	d.mail.close()
+	if d.mail.status.CompareAndSwap(mailboxIdle, mailboxRunning) { // nobody is in it, and nobody comes in any more
+		d.pool.cut(d.sched.now())
+		for _, e := range d.pool.effects {
+			if e.kind == effRefuse {
+				e.w.call.slot.complete()
+			}
+		}
 	}
 }
 

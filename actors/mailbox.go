@@ -14,7 +14,7 @@ import (
 //	state    event               next     effect
 //	idle     post                running  the sender runs the handler, then what came meanwhile
 //	running  post                running  queued
-//	running  queue empty         idle     the outbox is sent
+//	running  queue empty         idle     the parting message is sent
 //	running  budget used up      running  the rest goes to a goroutine of the crew
 //	running  handler panicked    running  the message is rejected, the failure escalated
 //	any      actor stopped       closed   what is queued, and all that comes, is rejected
@@ -32,14 +32,8 @@ type mailbox struct {
 	actor handler
 	self  actor.Context
 
-	// outbox, if set, is asked for one last message of the actor before the
-	// mailbox turns idle; deliver sends it afterwards, when the next message to
-	// this actor can already run.
-	outbox  func() (message any, ok bool)
-	deliver func(message any)
-
-	failed  func(err error) // told of every panic, if set
-	drainFn func()          // drain, as a value made once
+	tenant  tenant // may be nil
+	drainFn func() // drain, as a value made once
 
 	closed atomic.Bool // set under mu; read anywhere
 
@@ -64,6 +58,17 @@ func (m *mailbox) attach(ctx actor.Context, h handler) {
 	}
 }
 
+// tenant is an actor that wants more of its mailbox than messages. Thousands of
+// idle connections each hold one: an interface takes less than three functions.
+type tenant interface {
+	// parting is asked for one last message of the actor before its mailbox turns
+	// idle; nil: none. deliver sends it afterwards, when the next message to this
+	// actor can already run.
+	parting() any
+	deliver(message any)
+	failed(err error) // told of every panic
+}
+
 const (
 	mailboxIdle uint32 = iota
 	mailboxRunning
@@ -74,9 +79,7 @@ const (
 type rejectable interface{ reject(reason error) }
 
 func newMailbox(c *crew, budget int) *mailbox {
-	m := &mailbox{crew: c, budget: budget}
-	m.drainFn = func() { m.drain(false) }
-	return m
+	return &mailbox{crew: c, budget: budget}
 }
 
 // PostUserMessage delivers message: here and now if the actor is idle.
@@ -98,8 +101,18 @@ func (m *mailbox) PostUserMessage(message any) {
 	}
 }
 
-// PostSystemMessage delivers one of the engine's own messages.
+// PostSystemMessage delivers one of the engine's own messages, as PostUserMessage
+// does, but also while suspended or closed.
 func (m *mailbox) PostSystemMessage(message any) {
+	if m.status.CompareAndSwap(mailboxIdle, mailboxRunning) {
+		if m.waiting.Load() == 0 {
+			m.invoke(message, true)
+		} else {
+			m.push(&m.system, message)
+		}
+		m.drain(true)
+		return
+	}
 	m.push(&m.system, message)
 	if m.status.CompareAndSwap(mailboxIdle, mailboxRunning) {
 		m.drain(true)
@@ -143,18 +156,17 @@ func (m *mailbox) drain(sender bool) {
 	}
 }
 
-// release turns the mailbox idle and sends the outbox. It reports false when
+// release turns the mailbox idle and sends the parting message. It reports false when
 // messages came in between and the caller has to go on.
 func (m *mailbox) release() bool {
 	var parting any
-	var ok bool
-	if m.outbox != nil {
-		parting, ok = m.outbox()
+	if m.tenant != nil {
+		parting = m.tenant.parting()
 	}
 	stuck := m.suspended
 	m.status.Store(mailboxIdle)
-	if ok {
-		m.deliver(parting)
+	if parting != nil {
+		m.tenant.deliver(parting)
 	}
 	if m.waiting.Load() == 0 || (stuck && !m.hasSystem()) {
 		return true
@@ -165,6 +177,9 @@ func (m *mailbox) release() bool {
 // handOver lets a goroutine of the crew go on. Once the crew is closed there is
 // none: then the sender has to.
 func (m *mailbox) handOver() {
+	if m.drainFn == nil {
+		m.drainFn = func() { m.drain(false) }
+	}
 	if !m.crew.run(m.drainFn) {
 		m.drain(false)
 	}
@@ -187,8 +202,8 @@ func (m *mailbox) invoke(message any, system bool) {
 		if r, ok := message.(rejectable); ok {
 			r.reject(err)
 		}
-		if m.failed != nil {
-			m.failed(err)
+		if m.tenant != nil {
+			m.tenant.failed(err)
 		}
 		m.invoker.EscalateFailure(err, message)
 		if exited {

@@ -212,21 +212,39 @@ func TestMailboxClosedRejectsWhatWaitsAndWhatComes(t *testing.T) {
 	}
 }
 
-func TestMailboxSendsTheOutboxWhenItIsFree(t *testing.T) {
-	m, _ := newTestMailbox(t, 4)
-	var sent []any
-	full := false
-	m.outbox = func() (any, bool) { defer func() { full = false }(); return "report", full }
-	m.deliver = func(x any) {
-		if m.status.Load() != mailboxIdle {
-			t.Error("the outbox was sent while the mailbox was running")
-		}
-		sent = append(sent, x)
+// leaving is a tenant with a parting message while full.
+type leaving struct {
+	t    *testing.T
+	m    *mailbox
+	full bool
+	sent []any
+}
+
+func (l *leaving) parting() any {
+	if !l.full {
+		return nil
 	}
+	l.full = false
+	return "report"
+}
+
+func (l *leaving) deliver(x any) {
+	if l.m.status.Load() != mailboxIdle {
+		l.t.Error("the parting message was sent while the mailbox was running")
+	}
+	l.sent = append(l.sent, x)
+}
+
+func (l *leaving) failed(error) {}
+
+func TestMailboxSendsThePartingMessageWhenItIsFree(t *testing.T) {
+	m, _ := newTestMailbox(t, 4)
+	l := &leaving{t: t, m: m}
+	m.tenant = l
 	m.PostUserMessage(message(1, nil))
-	m.PostUserMessage(message(2, func() { full = true }))
-	if fmt.Sprint(sent) != "[report]" {
-		t.Errorf("sent %v", sent)
+	m.PostUserMessage(message(2, func() { l.full = true }))
+	if fmt.Sprint(l.sent) != "[report]" {
+		t.Errorf("sent %v", l.sent)
 	}
 }
 

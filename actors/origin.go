@@ -9,13 +9,17 @@ import (
 // waiter is one call's wish for a connection. It belongs to the dispatcher from
 // acquire until it is answered.
 type waiter struct {
-	call  *Call // whose slot is completed with the answer
-	key   Origin
-	pin   *seat  // this connection or none
-	owner *Owner // the right to an owned pin; with lease, the owner to be
-	lease bool   // take the connection out of the pool
-	lane  Lane   // which idle connections it takes
-	again bool   // it was counted before
+	call  *Call   // whose slot is completed with the answer
+	key   *Origin // the call's
+	pin   *seat   // this connection or none
+	owner *Owner  // the right to an owned pin; with lease, the owner to be
+	lease bool    // take the connection out of the pool
+	lane  Lane    // which idle connections it takes
+	again bool    // it was counted before
+
+	rested  bool // with seat: it has been idle
+	served  bool // with seat: it has been granted before
+	probing bool // the breaker waits for how this goes
 
 	since  instant
 	origin *origin
@@ -26,10 +30,7 @@ type waiter struct {
 	// The answer: one of the two.
 	seat    *seat
 	err     error
-	rested  bool    // seat has been idle
-	served  bool    // seat has been granted before
 	granted instant // when
-	probing bool    // the breaker waits for how this goes
 }
 
 // seatState is what the scheduler uses a connection for.

@@ -36,6 +36,7 @@ type pool struct {
 	empty    list[*origin] // nothing to schedule, the longest empty first
 
 	draining bool
+	over     bool // cut off
 	alarms   alarms
 	sweepAt  instant // 0: none due
 	expiry   instant // no idle connection ends before
@@ -94,27 +95,27 @@ func (p *pool) do(kind effectKind, w *waiter, s *seat) {
 func (p *pool) wakeAt(t instant) { p.wake = min(p.wake, t) }
 
 // originOf finds or creates the state of an origin.
-func (p *pool) originOf(key Origin) *origin {
-	if p.last != nil && p.last.key == key {
+func (p *pool) originOf(key *Origin) *origin {
+	if p.last != nil && p.last.key == *key {
 		p.last.empty.remove()
 		return p.last
 	}
-	if o := p.keyed[key]; o != nil {
+	if o := p.keyed[*key]; o != nil {
 		p.last = o
 		o.empty.remove()
 		return o
 	}
-	o := &origin{key: key, name: originName(key)}
+	o := &origin{key: *key, name: originName(*key)}
 	o.budget = newBudget(p.cfg.Budget)
 	o.breaker = newBreaker(p.cfg.Breaker, o.name, func(from, to gobreaker.State) { p.changed(o, from, to) })
-	p.keyed[key] = o
+	p.keyed[o.key] = o
 	return o
 }
 
 // acquire: a call wants a connection.
 func (p *pool) acquire(now instant, w *waiter) {
 	w.since = now
-	if p.draining && !w.again {
+	if p.over || p.draining && !w.again {
 		p.refuse(w, ErrSessionClosed)
 		return
 	}
@@ -154,7 +155,7 @@ func (p *pool) acquirePinned(now instant, w *waiter) {
 	o := s.origin
 	w.origin = o
 	switch {
-	case o.key != w.key:
+	case o.key != *w.key:
 		p.refuse(w, ErrWrongOrigin)
 	case s.state >= seatStopping || s.conn.Closed():
 		p.refuse(w, conn.ErrClosed)
@@ -312,7 +313,7 @@ func (p *pool) serveStarving(now instant) {
 }
 
 // askRetry: a call wants to be sent once more.
-func (p *pool) askRetry(now instant, key Origin) bool {
+func (p *pool) askRetry(now instant, key *Origin) bool {
 	o := p.originOf(key)
 	ok := o.budget.retry(now)
 	if ok {
@@ -374,11 +375,29 @@ func (p *pool) dismissNew(now instant, l *list[*waiter]) {
 	}
 }
 
-// cut: whatever is still under way ends now.
-func (p *pool) cut() {
+// cut: whatever is still under way ends now, and nobody waits any more. So those who
+// do need not mind the session's end themselves: a channel that all of them watch is
+// one lock for all of them.
+func (p *pool) cut(now instant) {
+	p.draining, p.over = true, true
+	for _, o := range p.keyed {
+		p.dismissAll(now, &o.waiters)
+	}
 	for k := p.seats.front; k != nil; k = k.next {
-		p.unlist(k.of)
-		k.of.state = seatStopping
-		p.do(effCut, nil, k.of)
+		s := k.of
+		p.dismissAll(now, &s.pinned)
+		if w := s.serves; w != nil {
+			s.serves, w.dial = nil, nil
+			p.dismiss(now, w, ErrSessionClosed)
+		}
+		p.unlist(s)
+		s.state = seatStopping
+		p.do(effCut, nil, s)
+	}
+}
+
+func (p *pool) dismissAll(now instant, l *list[*waiter]) {
+	for k := l.front; k != nil; k = l.front {
+		p.dismiss(now, k.of, ErrSessionClosed)
 	}
 }

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -348,13 +349,54 @@ func TestDrainRefusesWaitersAndLetsTheBusyFinish(t *testing.T) {
 }
 
 func TestCutEndsEverything(t *testing.T) {
-	w := newWorld(t, Config{})
-	w.ask("a", "x").ask("b", "x").up(1).log = nil
+	w := newWorld(t, Config{MaxConnsPerOrigin: 2})
+	again := func(q *waiter) { q.again = true }
+	w.ask("a", "x").ask("b", "x").up(1).ask("c", "x", again).ask("d", "x", pinned(w, 1, nil), again).log = nil
 	w.p.drain(w.now)
-	w.p.cut()
 	w.took()
-	w.want("b refused: session closed", "stop 2", "cut 1", "cut 2")
+	w.want("b refused: session closed")
+	w.p.cut(w.now)
+	w.took()
+	w.want("c refused: session closed", "d refused: session closed", "cut 1", "cut 2")
 	w.up(2).idle(1).want() // reports that were under way change nothing
+	w.ask("e", "x", again).want("e refused: session closed")
+}
+
+// A queue may be long, and all who wait in it may leave at once. Whoever leaves is
+// found without a walk: here one from either end leads nowhere.
+func TestLeavingTakesNoWalkThroughTheQueue(t *testing.T) {
+	names := strings.Split("bcdefgh", "")
+	for i, leaving := range names {
+		t.Run(leaving, func(t *testing.T) {
+			w := newWorld(t, Config{MaxConnsPerOrigin: 1})
+			w.ask("a", "x").up(1)
+			for _, name := range names {
+				w.ask(name, "x")
+			}
+			w.log = nil
+			q := &w.calls["a"].origin.waiters
+			nowhere := new(link[*waiter])
+			restore := func() {}
+			if middle := w.calls["e"]; i == 0 || i == len(names)-1 {
+				next, prev := middle.place.next, middle.place.prev
+				middle.place.next, middle.place.prev = nowhere, nowhere
+				restore = func() { middle.place.next, middle.place.prev = next, prev }
+			} else if i > 1 && i < len(names)-2 {
+				first, last := q.front, q.back
+				next, prev := first.next, last.prev
+				first.next, last.prev = nowhere, nowhere
+				restore = func() { first.next, last.prev = next, prev }
+			}
+			w.leave(leaving).want(leaving + " refused: left")
+			restore()
+			for _, name := range names {
+				if name != leaving {
+					w.idle(1).want(name + " gets 1")
+				}
+			}
+			w.idle(1).want()
+		})
+	}
 }
 
 func TestOriginsAreForgotten(t *testing.T) {

@@ -23,6 +23,7 @@ type Scheduler struct {
 	system     *actor.ActorSystem
 	dispatcher *actor.PID
 	mail       *mailbox // the dispatcher's
+	abort      func()   // the dispatcher's
 
 	ctx    context.Context // ends when the scheduler cuts off
 	cutOff context.CancelFunc
@@ -74,7 +75,7 @@ func Start(cfg Config) (*Scheduler, error) {
 		s.system = newSystem()
 	}
 	d := newDispatcher(s, rand.Float64)
-	s.mail = d.mail
+	s.mail, s.abort = d.mail, d.abort
 	s.dispatcher = s.system.Root.SpawnPrefix(actor.PropsFromProducer(func() actor.Actor { return d },
 		actor.WithMailbox(func() actor.Mailbox { return d.mail }),
 		actor.WithSupervisor(stopOnFailure), actor.WithGuardian(stopOnFailure)), "troupe")
@@ -172,7 +173,10 @@ func (s *Scheduler) close() error {
 	s.mail.PostUserMessage(&cut{})
 	await(waitFor(s.empty, patience), "a connection of the Driver does not end though it was closed")
 	s.system.Root.Stop(s.dispatcher)
-	await(waitFor(s.stopped, patience), "the dispatcher does not end")
+	if !waitFor(s.stopped, patience) {
+		await(false, "the dispatcher does not end")
+		s.abort()
+	}
 	await(s.crew.close(patience), "a Driver's dial or a log handler does not return though its context has ended")
 	if s.cfg.System == nil {
 		s.system.Shutdown()

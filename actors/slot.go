@@ -34,10 +34,14 @@ func (s *slot) complete() {
 }
 
 // wait blocks until the slot is complete; then it reports true. It reports false
-// when one of the two channels was closed first: the slot is still owed its
+// when one of the two channels, which may be nil, was closed first: the slot is still owed its
 // completion then, and collect takes it.
 func (s *slot) wait(left, over <-chan struct{}) bool {
 	if s.state.Load() == slotDone || !s.state.CompareAndSwap(slotPending, slotParked) {
+		return true
+	}
+	if left == nil && over == nil {
+		<-s.ch // half the price of a select
 		return true
 	}
 	select {

@@ -126,7 +126,7 @@ func (w *world) want(effects ...string) *world {
 }
 
 func (w *world) ask(name, host string, change ...func(*waiter)) *world {
-	q := &waiter{key: Origin{Scheme: "http", Host: host, Port: "80"}}
+	q := &waiter{key: &Origin{Scheme: "http", Host: host, Port: "80"}}
 	for _, f := range change {
 		f(q)
 	}

@@ -17,7 +17,8 @@ import (
 
 // encode makes the head and body that a call would send.
 func encode(method, url string, oneShot bool, opts ...Option) (*actors.Call, error) {
-	r := &request{session: &Session{oneShot: oneShot}, call: new(actors.Call), method: method}
+	r := newRequest(&Session{oneShot: oneShot}, new(actors.Call))
+	r.method = method
 	err := r.prepare(url, opts)
 	if err == nil {
 		err = r.encode()

@@ -56,6 +56,19 @@ type request struct {
 	fault  error  // of the first option that was wrong
 	journey
 
+	*wishes         // noWishes while there is no option
+	spare   *wishes // kept for the next call with options
+
+	closes  bool    // the head says Connection: close
+	decodes bool    // the head asks for content codings on its own account
+	fields  []field // scratch for sorting
+	buf     []byte  // scratch for encoding: query, then body
+	payload
+}
+
+// wishes are what the options of one call ask for. Most calls have none: of the many that
+// may wait at once, each would hold half as much memory again.
+type wishes struct {
 	params       []Params
 	query        []url.Values
 	headers      []Headers
@@ -76,12 +89,13 @@ type request struct {
 	connection *Connection
 	stream     stream
 	incoming   intake // the body of a streamed answer
+}
 
-	closes  bool    // the head says Connection: close
-	decodes bool    // the head asks for content codings on its own account
-	fields  []field // scratch for sorting
-	buf     []byte  // scratch for encoding: query, then body
-	payload
+// noWishes is only read.
+var noWishes = new(wishes)
+
+func newRequest(s *Session, call *actors.Call) *request {
+	return &request{session: s, call: call, wishes: noWishes}
 }
 
 // field is a name with a value: of a header, a query or a form.
@@ -131,6 +145,12 @@ func (o option) String() string { return optionNames[bits.TrailingZeros32(uint32
 
 // applyAll lets every option set its field. The first fault is what counts.
 func (r *request) applyAll(opts []Option) error {
+	if len(opts) > 0 && r.wishes == noWishes {
+		if r.spare == nil {
+			r.spare = new(wishes)
+		}
+		r.wishes, r.spare = r.spare, nil
+	}
 	for _, o := range opts {
 		if o != nil {
 			o.apply(r)
@@ -149,22 +169,24 @@ func (r *request) refuse(field, reason, fix string) {
 
 // reset forgets the call but keeps the memory.
 func (r *request) reset() {
-	if r.given == 0 { // nothing else has been touched
-		r.cancel, r.journey = nil, journey{}
-		r.method, r.url, r.to, r.closes, r.payload, r.fault = "", "", location{}, false, payload{}, nil
-		return
+	if w := r.wishes; w != noWishes {
+		*w = wishes{
+			params:       emptied(w.params),
+			query:        emptied(w.query),
+			headers:      emptied(w.headers),
+			headerValues: emptied(w.headerValues),
+			data:         emptied(w.data),
+			form:         emptied(w.form),
+		}
+		r.wishes, r.spare = noWishes, w
 	}
 	*r = request{
-		session:      r.session,
-		call:         r.call,
-		params:       emptied(r.params),
-		query:        emptied(r.query),
-		headers:      emptied(r.headers),
-		headerValues: emptied(r.headerValues),
-		data:         emptied(r.data),
-		form:         emptied(r.form),
-		fields:       emptied(r.fields),
-		buf:          r.buf[:0],
+		session: r.session,
+		call:    r.call,
+		wishes:  noWishes,
+		spare:   r.spare,
+		fields:  emptied(r.fields),
+		buf:     r.buf[:0],
 	}
 }
 

@@ -78,7 +78,9 @@ func (r *request) becomesGet(status int) bool {
 func (r *request) leave(to location) {
 	if !r.to.sameOrigin(&to) {
 		r.crossed = true
-		r.authorize, r.host, r.connection = "", "", nil
+		if r.wishes != noWishes {
+			r.authorize, r.host, r.connection = "", "", nil
+		}
 		r.downgraded = r.downgraded || r.to.scheme == "https" && to.scheme == "http"
 	}
 	if r.connection != nil && r.connection.conn.Closed() {

@@ -164,7 +164,7 @@ func (r *request) bound(ctx context.Context) context.Context {
 func (s *Session) takeRequest() *request {
 	r, ok := s.requests.Get().(*request)
 	if !ok {
-		r = &request{session: s, call: s.sched.NewCall()}
+		r = newRequest(s, s.sched.NewCall())
 	}
 	return r
 }

@@ -248,7 +248,7 @@ func TestURLErrorsHideUserInfo(t *testing.T) {
 
 func TestURLFragment(t *testing.T) {
 	const raw = "http://u:p@h/a?b#c d"
-	var r request
+	r := newRequest(nil, nil)
 	var err error
 	if r.to, err = parseURL(raw); err != nil {
 		t.Fatal(err)

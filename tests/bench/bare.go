@@ -1,8 +1,9 @@
 package bench
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 )
@@ -10,29 +11,28 @@ import (
 // bare is what no client can beat: it writes a request made beforehand and reads
 // until the bytes of an answer of known length are there. With a connection for each
 // caller every caller keeps its own; with fewer, callers take them from a channel and
-// put them back.
+// put them back. It pays no attention to a context: nothing would be the floor then.
 type bare struct {
-	addr    string
+	target  Target
+	cell    Cell
 	request []byte
-	shared  chan *bareConn // nil: a connection for each caller
+	answer  int           // bytes in an answer
+	body    int           // bytes of its body, the last ones
+	shared  chan net.Conn // nil: a connection for each caller
 
 	mu    sync.Mutex
 	conns []net.Conn
 }
 
-type bareConn struct {
-	net.Conn
-	request []byte
-	buf     []byte
-}
-
-func newBare(addr string, cell Cell) (Client, error) {
-	b := &bare{addr: addr}
-	b.request = fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bare\r\nAccept: */*\r\n\r\n", path, addr)
+func newBare(to Target, cell Cell) (Client, error) {
+	b := &bare{target: to, cell: cell, request: cell.request(to), answer: len(cell.answer()), body: len(cell.body())}
+	if cell.Pipeline {
+		return newBarePipeline(b)
+	}
 	if cell.Conns >= cell.Callers {
 		return b, nil
 	}
-	b.shared = make(chan *bareConn, cell.Conns)
+	b.shared = make(chan net.Conn, cell.Conns)
 	for range cell.Conns {
 		c, err := b.dial()
 		if err != nil {
@@ -43,22 +43,29 @@ func newBare(addr string, cell Cell) (Client, error) {
 	return b, nil
 }
 
-func (b *bare) dial() (*bareConn, error) {
-	c, err := net.Dial("tcp", b.addr)
+func (b *bare) dial() (c net.Conn, err error) {
+	if b.cell.TLS {
+		c, err = tls.Dial("tcp", b.target.TLSAddr, b.target.tlsConfig())
+	} else {
+		c, err = net.Dial("tcp", b.target.Addr)
+	}
 	if err != nil {
 		return nil, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.conns = append(b.conns, c)
-	return &bareConn{Conn: c, request: b.request, buf: make([]byte, len(answer))}, nil
+	return c, nil
 }
 
 func (b *bare) Caller() (Caller, error) {
+	c := &bareCaller{bare: b, buf: make([]byte, b.answer)}
 	if b.shared != nil {
-		return b, nil
+		return c, nil
 	}
-	return b.dial()
+	var err error
+	c.conn, err = b.dial()
+	return c, err
 }
 
 func (b *bare) Close() error {
@@ -72,28 +79,45 @@ func (b *bare) Close() error {
 	return errors.Join(errs...)
 }
 
-// Get is for callers that share.
-func (b *bare) Get(r *Reply) error {
-	c := <-b.shared
-	err := c.Get(r)
-	b.shared <- c
+type bareCaller struct {
+	*bare
+	conn net.Conn // nil: one of the shared
+	buf  []byte
+}
+
+func (c *bareCaller) Do(_ context.Context, r *Reply) error {
+	conn := c.conn
+	if conn == nil {
+		conn = <-c.shared
+	}
+	err := exchange(conn, c.request, c.buf)
+	if c.conn == nil {
+		c.shared <- conn
+	}
+	r.read(c.buf, c.body)
 	return err
 }
 
-func (c *bareConn) Get(r *Reply) error {
-	if _, err := c.Write(c.request); err != nil {
+func (c *bareCaller) Release() {}
+
+func exchange(conn net.Conn, request, answer []byte) error {
+	if _, err := conn.Write(request); err != nil {
 		return err
 	}
-	for n := 0; n < len(c.buf); {
-		k, err := c.Read(c.buf[n:])
+	for n := 0; n < len(answer); {
+		k, err := conn.Read(answer[n:])
 		if err != nil {
 			return err
 		}
 		n += k
 	}
-	const status = len("HTTP/1.1 ")
-	digits := c.buf[status : status+3]
-	r.Status = int(digits[0]-'0')*100 + int(digits[1]-'0')*10 + int(digits[2]-'0')
-	r.Body = append(r.Body[:0], c.buf[len(c.buf)-len(Body):]...)
 	return nil
+}
+
+// read takes an answer apart whose last body bytes are known to be its body.
+func (r *Reply) read(answer []byte, body int) {
+	const status = len("HTTP/1.1 ")
+	digits := answer[status : status+3]
+	r.Status = int(digits[0]-'0')*100 + int(digits[1]-'0')*10 + int(digits[2]-'0')
+	r.Body = answer[len(answer)-body:]
 }

@@ -1,44 +1,51 @@
 package bench
 
 import (
-	"fmt"
-	"strconv"
-	"strings"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 )
 
-// Cell is one load: so many callers, each of which sends its next request as soon as
-// it has the answer to the last, over at most so many connections.
-type Cell struct {
-	Callers, Conns int
+// Target is an origin as its clients see it.
+type Target struct {
+	Addr    string // host:port
+	TLSAddr string // host:port
+	Roots   *x509.CertPool
 }
 
-// String is how a cell is written: 64x8 are 64 callers over 8 connections.
-func (c Cell) String() string { return fmt.Sprintf("%dx%d", c.Callers, c.Conns) }
+// tlsConfig is what every client is given, in every cell.
+func (t Target) tlsConfig() *tls.Config { return &tls.Config{RootCAs: t.Roots} }
 
-// ParseCell reads what String writes.
-func ParseCell(s string) (Cell, error) {
-	callers, conns, _ := strings.Cut(s, "x")
-	var c Cell
-	var err1, err2 error
-	c.Callers, err1 = strconv.Atoi(callers)
-	c.Conns, err2 = strconv.Atoi(conns)
-	if err1 != nil || err2 != nil || c.Callers < 1 || c.Conns < 1 {
-		return Cell{}, fmt.Errorf("cell %q: write callers and connections as in 64x8", s)
+// NewTarget takes the addresses and the certificate an origin has told.
+func NewTarget(addr, tlsAddr string, certificate []byte) (Target, error) {
+	cert, err := x509.ParseCertificate(certificate)
+	if err != nil {
+		return Target{}, err
 	}
-	return c, nil
+	roots := x509.NewCertPool()
+	roots.AddCert(cert)
+	if addr == "" || tlsAddr == "" {
+		return Target{}, errors.New("an origin without an address")
+	}
+	return Target{Addr: addr, TLSAddr: tlsAddr, Roots: roots}, nil
 }
 
-// Reply is what a client hands to its caller. The memory of Body is the caller's and
-// is used again, so that every client pays for one copy.
+// Reply is what a client hands to its caller: the whole body in one piece, in whatever
+// memory the client has it, until Release. So nobody pays for a copy that its own users
+// would not make.
 type Reply struct {
 	Status int
 	Body   []byte
 }
 
-// Caller sends requests for one goroutine.
+// Caller sends requests for one goroutine, one at a time.
 type Caller interface {
-	// Get sends one GET and fills r with the answer.
-	Get(r *Reply) error
+	// Do sends the cell's request and fills r with the answer.
+	Do(ctx context.Context, r *Reply) error
+	// Release ends the use of the last answer. It is called after each Do that
+	// returned no error.
+	Release()
 }
 
 // Client is one way to send requests.
@@ -48,26 +55,42 @@ type Client interface {
 	Close() error
 }
 
-// Contender names a client and makes it, for an origin at host:port.
+// Contender names a client and makes it for a cell.
 type Contender struct {
 	Name string
-	New  func(addr string, cell Cell) (Client, error)
+	New  func(to Target, cell Cell) (Client, error)
+
+	fits func(Cell) bool // nil: every cell that is not pipelined
 }
 
-// Names of the two that the others are compared with.
+// Fits tells whether the client makes sense in a cell.
+func (c Contender) Fits(cell Cell) bool {
+	if c.fits == nil {
+		return !cell.Pipeline
+	}
+	return c.fits(cell)
+}
+
+// Names of those that the others are compared with.
 const (
 	Bare     = "bare"
 	FastHTTP = "fasthttp"
+	Pipeline = "fasthttp-pipeline"
+	Batched  = "fasthttp-batched"
+	NetHTTP  = "nethttp"
 )
 
 // Contenders are all clients.
 func Contenders() []Contender {
+	all := func(Cell) bool { return true }
 	return []Contender{
-		{Bare, newBare},
-		{"troupe", newTroupe},
-		{FastHTTP, newFastHTTP},
-		{"nethttp", newNetHTTP},
+		{Bare, newBare, all},
+		{"troupe", newTroupe, all},
+		{FastHTTP, newFastHTTP, nil},
+		{"fasthttp-fresh", newFastHTTPFresh, func(c Cell) bool { return c.Keep && !c.Pipeline }},
+		{Pipeline, newFastHTTPPipeline, func(c Cell) bool { return c.Pipeline }},
+		{Batched, newFastHTTPBatched, func(c Cell) bool { return c.Pipeline }},
+		{NetHTTP, newNetHTTP, nil},
+		{"resty", newResty, nil},
 	}
 }
-
-const path = "/hello"

@@ -4,5 +4,5 @@ package bench
 
 import "time"
 
-// cpuTime can't be told here.
-func cpuTime() time.Duration { return 0 }
+// CPUTime can't be told here.
+func CPUTime() time.Duration { return 0 }

@@ -20,16 +20,18 @@ const (
 // Load is a client under the load of a cell: one goroutine for each caller.
 type Load struct {
 	client  Client
+	cell    Cell
 	callers []Caller
+	body    []byte // what every answer's body has to be
 }
 
 // NewLoad makes a client with its callers. Close ends it.
-func NewLoad(c Contender, addr string, cell Cell) (*Load, error) {
-	client, err := c.New(addr, cell)
+func NewLoad(c Contender, to Target, cell Cell) (*Load, error) {
+	client, err := c.New(to, cell)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
-	l := &Load{client: client}
+	l := &Load{client: client, cell: cell, body: cell.body()}
 	for range cell.Callers {
 		caller, err := client.Caller()
 		if err != nil {
@@ -64,12 +66,12 @@ func (l *Load) Run(ctx context.Context, d time.Duration) (Result, error) {
 
 	runtime.GC() // nobody pays for another's garbage
 	runtime.ReadMemStats(&before)
-	cpu, began := cpuTime(), time.Now()
+	cpu, began := CPUTime(), time.Now()
 
 	defer time.AfterFunc(d, end).Stop()
 	defer context.AfterFunc(ctx, end)()
 	err := l.each(func(c Caller) error {
-		n, err := sendUntil(c, r.Latency, &stop)
+		n, err := l.sendUntil(c, r.Latency, &stop)
 		requests.Add(int64(n))
 		if err != nil {
 			end()
@@ -77,7 +79,7 @@ func (l *Load) Run(ctx context.Context, d time.Duration) (Result, error) {
 		return err
 	})
 
-	r.Elapsed, r.CPU = time.Since(began), cpuTime()-cpu
+	r.Elapsed, r.CPU = time.Since(began), CPUTime()-cpu
 	runtime.ReadMemStats(&after)
 	r.Requests = int(requests.Load())
 	r.Allocs, r.Bytes = after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
@@ -91,7 +93,7 @@ func (l *Load) Send(n int) error {
 	return l.each(func(c Caller) error {
 		var r Reply
 		for left.Add(-1) >= 0 {
-			if err := get(c, &r); err != nil {
+			if err := l.do(c, &r); err != nil {
 				left.Store(0)
 				return err
 			}
@@ -101,11 +103,11 @@ func (l *Load) Send(n int) error {
 }
 
 // sendUntil reads the clock once a request: the end of one is the start of the next.
-func sendUntil(c Caller, latency *Latency, stop *atomic.Bool) (int, error) {
+func (l *Load) sendUntil(c Caller, latency *Latency, stop *atomic.Bool) (int, error) {
 	var r Reply
 	n, last := 0, time.Now()
 	for !stop.Load() {
-		if err := get(c, &r); err != nil {
+		if err := l.do(c, &r); err != nil {
 			return n, err
 		}
 		now := time.Now()
@@ -116,15 +118,23 @@ func sendUntil(c Caller, latency *Latency, stop *atomic.Bool) (int, error) {
 	return n, nil
 }
 
-// get makes sure that an answer is one: a client that is fast because it drops the
-// body would not be worth a number.
-func get(c Caller, r *Reply) error {
-	if err := c.Get(r); err != nil {
+// do sends one request and makes sure that an answer is one: a client that is fast
+// because it drops the body would not be worth a number.
+func (l *Load) do(c Caller, r *Reply) error {
+	ctx := context.Background()
+	if l.cell.Deadline {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, waitFor)
+		defer cancel()
+	}
+	if err := c.Do(ctx, r); err != nil {
 		return err
 	}
-	if r.Status != 200 || len(r.Body) != len(Body) {
+	last := len(l.body) - 1
+	if r.Status != 200 || len(r.Body) != len(l.body) || r.Body[last] != l.body[last] {
 		return fmt.Errorf("the answer has status %d and %d bytes", r.Status, len(r.Body))
 	}
+	c.Release()
 	return nil
 }
 

@@ -16,17 +16,18 @@ import (
 // canned is a connection without a socket: what is written is dropped, and every write
 // makes one answer readable. What a client costs over it is the client alone.
 type canned struct {
-	addr  net.Addr
-	due   []byte
-	yield bool // let others run before an answer is there, as a socket does
+	addr   net.Addr
+	answer []byte
+	due    []byte
+	yield  bool // let others run before an answer is there, as a socket does
 }
 
 func newCanned(yield bool) net.Conn {
-	return &canned{addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}, yield: yield}
+	return &canned{addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}, answer: Cell{}.answer(), yield: yield}
 }
 
 func (c *canned) Write(p []byte) (int, error) {
-	c.due = answer
+	c.due = c.answer
 	return len(p), nil
 }
 
@@ -53,57 +54,90 @@ func (d cannedDriver) DialContext(context.Context, string, string) (net.Conn, er
 	return newCanned(d.yield), nil
 }
 
-// cannedBare is a bare loop over one canned connection for each caller.
-type cannedBare struct{ yield bool }
-
-func (b cannedBare) Caller() (Caller, error) {
-	return &bareConn{Conn: newCanned(b.yield), request: make([]byte, 80), buf: make([]byte, len(answer))}, nil
+// cannedBare is the bare loop, over one canned connection for each caller or over shared
+// ones.
+type cannedBare struct {
+	*bare
+	yield bool
 }
 
-func (cannedBare) Close() error { return nil }
+func newCannedBare(cell Cell, yield bool) Client {
+	b := cannedBare{&bare{request: cell.request(Target{}), answer: len(cell.answer()), body: len(cell.body())}, yield}
+	if cell.Conns < cell.Callers {
+		b.shared = make(chan net.Conn, cell.Conns)
+		for range cell.Conns {
+			b.shared <- newCanned(yield)
+		}
+	}
+	return b
+}
+
+func (b cannedBare) Caller() (Caller, error) {
+	c := &bareCaller{bare: b.bare, buf: make([]byte, b.answer)}
+	if b.shared == nil {
+		c.conn = newCanned(b.yield)
+	}
+	return c, nil
+}
 
 // cannedClients are the contenders over canned connections. net/http is left out: it
 // hands every request over between goroutines, and that is what it costs.
 func cannedClients(yield bool) []Contender {
 	const addr = "127.0.0.1:8080"
+	url := Cell{}.url(Target{Addr: addr})
 	return []Contender{
-		{"troupe", func(string, Cell) (Client, error) {
-			s, err := api.NewSession(api.Config{Driver: cannedDriver{yield}})
-			return &troupe{s, "http://" + addr + path}, err
+		{Name: "troupe", New: func(_ Target, cell Cell) (Client, error) {
+			s, err := api.NewSession(api.Config{Driver: cannedDriver{yield}, MaxConnsPerOrigin: cell.Conns})
+			return &troupe{session: s, url: url}, err
 		}},
-		{FastHTTP, func(_ string, cell Cell) (Client, error) {
-			return &fast{&fasthttp.HostClient{
-				Addr:     addr,
-				MaxConns: cell.Conns,
-				Dial:     func(string) (net.Conn, error) { return newCanned(yield), nil },
-			}, "http://" + addr + path}, nil
+		{Name: FastHTTP, New: func(_ Target, cell Cell) (Client, error) {
+			client := &fasthttp.HostClient{
+				Addr:               addr,
+				MaxConns:           cell.Conns,
+				MaxConnWaitTimeout: waitFor,
+				Dial:               func(string) (net.Conn, error) { return newCanned(yield), nil },
+			}
+			return &fast{client: client, close: client.CloseIdleConnections, url: url}, nil
 		}},
-		{Bare, func(string, Cell) (Client, error) { return cannedBare{yield}, nil }},
+		{Name: Bare, New: func(_ Target, cell Cell) (Client, error) { return newCannedBare(cell, yield), nil }},
 	}
 }
 
-// BenchmarkOverhead has no kernel in it: it is what a client costs by itself, and comes
-// out alike on a busy machine and on a quiet one, within some percent. With 64 callers
-// every answer lets the other callers run first, so that memory is as cold as it is
-// over sockets. Run it with GOMAXPROCS=1.
+// BenchmarkOverhead has no kernel in it: it is what a client costs by itself, most of it
+// finding a connection for a request and taking it back, and comes out alike on a busy
+// machine and on a quiet one, within some percent. With more callers than one every
+// answer lets the others run first, so that memory is as cold as it is over sockets.
+// Run it with GOMAXPROCS=1.
 func BenchmarkOverhead(b *testing.B) {
-	for _, callers := range []int{1, 64} {
-		for _, c := range cannedClients(callers > 1) {
-			b.Run(fmt.Sprintf("callers=%d/%s", callers, c.Name), func(b *testing.B) {
-				l, err := NewLoad(c, "", Cell{callers, callers})
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer l.Close()
-				if err := l.Send(20 * callers); err != nil {
-					b.Fatal(err)
-				}
-				b.ReportAllocs()
-				b.ResetTimer()
-				if err := l.Send(b.N); err != nil {
-					b.Fatal(err)
-				}
-			})
+	for _, load := range [][2]int{{1, 1}, {8, 8}, {64, 64}, {512, 512}, {64, 8}, {512, 64}} {
+		cell := Cell{Callers: load[0], Conns: load[1]}
+		for _, c := range cannedClients(cell.Callers > 1) {
+			b.Run(loadName(cell)+"/"+c.Name, func(b *testing.B) { benchmark(b, c, Target{}, cell) })
 		}
+	}
+}
+
+func loadName(cell Cell) string {
+	name := fmt.Sprintf("callers=%d", cell.Callers)
+	if cell.Conns != cell.Callers {
+		name += fmt.Sprintf(",conns=%d", cell.Conns)
+	}
+	return name
+}
+
+// benchmark lets the callers of a cell send b.N requests together.
+func benchmark(b *testing.B, c Contender, to Target, cell Cell) {
+	l, err := NewLoad(c, to, cell)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	if err := l.Send(20 * cell.Callers); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	if err := l.Send(b.N); err != nil {
+		b.Fatal(err)
 	}
 }

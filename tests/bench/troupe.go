@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/seed53b03582/troupe/api"
@@ -10,30 +11,59 @@ import (
 type troupe struct {
 	session *api.Session
 	url     string
+	payload []byte // nil: GET
+	keep    bool
 }
 
-func newTroupe(addr string, cell Cell) (Client, error) {
-	s, err := api.NewSession(api.Config{
+func newTroupe(to Target, cell Cell) (Client, error) {
+	cfg := api.Config{
 		MaxConnsPerOrigin: cell.Conns,
 		IdleTimeout:       idleFor,
-	})
+	}
+	if cell.TLS {
+		cfg.TLS = to.tlsConfig()
+	}
+	if cell.Pipeline {
+		pipeline(&cfg, cell.Callers)
+	}
+	s, err := api.NewSession(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &troupe{session: s, url: "http://" + addr + path}, nil
+	return &troupe{session: s, url: cell.url(to), payload: cell.payload(), keep: cell.Keep}, nil
 }
 
-func (t *troupe) Caller() (Caller, error) { return t, nil }
+// pipeline lets depth requests be under way on one connection.
+func pipeline(cfg *api.Config, depth int) {
+	// PIPELINE: cfg.Pipeline = api.Pipeline{Depth: depth}
+	_ = depth
+}
+
+func (t *troupe) Caller() (Caller, error) { return &troupeCaller{troupe: t}, nil }
 
 func (t *troupe) Close() error { return t.session.Close() }
 
-func (t *troupe) Get(r *Reply) error {
-	resp, err := t.session.Get(context.Background(), t.url)
+type troupeCaller struct {
+	*troupe
+	resp *api.Response
+}
+
+func (c *troupeCaller) Do(ctx context.Context, r *Reply) (err error) {
+	if c.payload == nil {
+		c.resp, err = c.session.Get(ctx, c.url)
+	} else {
+		c.resp, err = c.session.Post(ctx, c.url, api.Body(bytes.NewReader(c.payload)))
+	}
 	if err != nil {
 		return err
 	}
-	r.Status = resp.Status()
-	r.Body = append(r.Body[:0], resp.Content()...)
-	resp.Release()
+	r.Status, r.Body = c.resp.Status(), c.resp.Content()
 	return nil
+}
+
+func (c *troupeCaller) Release() {
+	if !c.keep {
+		c.resp.Release()
+	}
+	c.resp = nil
 }

@@ -1,42 +1,85 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
+
+	"github.com/seed53b03582/troupe/tests/bench"
 )
 
-// The table in a document stands between these two lines.
-const (
-	tableBegin = "<!-- table -->"
-	tableEnd   = "<!-- /table -->"
-)
-
-// markdown is all tables, and what one has to know to make them again.
-func markdown(tables []*table, pinned string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Made by `%s`: %s/%s, %s, %s, fasthttp %s; %s.\n",
+// madeBy is what one has to know to measure it all again.
+func madeBy(s *settings) string {
+	return fmt.Sprintf("Made by `%s`: %s/%s, %s, %s, fasthttp %s, resty %s; %s.\n",
 		command(os.Args[1:]), runtime.GOOS, runtime.GOARCH, plural(numCPU(), "core"),
-		runtime.Version(), version("github.com/valyala/fasthttp"), pinned)
+		runtime.Version(), version("github.com/valyala/fasthttp"), version("resty.dev/v3"), s.pinned)
+}
+
+// summary has a line for each cell: how troupe compares, and what the others cost beside
+// the bare loop.
+func summary(tables []*table) string {
+	head := []string{"cell", "troupe to bare", "to fasthttp", "to net/http", "fasthttp to bare", "net/http to bare", "resty to bare"}
+	var rows [][]string
 	for _, t := range tables {
-		fmt.Fprintf(&b, "\n%s, %s:\n\n", title(t.cell), plural(len(t.rounds), "round"))
-		for i, c := range columns {
-			fmt.Fprintf(&b, "| %s ", c.head)
-			if i == len(columns)-1 {
-				b.WriteString("|\n")
-			}
+		row := []string{t.cell.Name}
+		for _, to := range []string{bench.Bare, bench.FastHTTP, bench.NetHTTP} {
+			row = append(row, t.compared("troupe", to, spread.String))
 		}
-		b.WriteString("|---" + strings.Repeat("|---:", len(columns)-1) + "|\n")
+		for _, client := range []string{bench.FastHTTP, bench.NetHTTP, "resty"} {
+			row = append(row, t.compared(client, bench.Bare, func(s spread) string { return fmt.Sprintf("%.2f", s.median) }))
+		}
+		rows = append(rows, row)
+	}
+	return "Client CPU per request, as ratios:\n\n" + grid(head, rows)
+}
+
+// compared is the CPU ratio between two clients; "" if one of them was not run.
+func (t *table) compared(client, to string, format func(spread) string) string {
+	i := slices.Index(t.clients, client)
+	if i < 0 {
+		return ""
+	}
+	s, ok := t.ratio(i, to, cpuPerRequest)
+	if !ok {
+		return ""
+	}
+	return format(s)
+}
+
+// details has a table for each cell.
+func details(tables []*table) string {
+	var b strings.Builder
+	for _, t := range tables {
+		var head []string
+		for _, c := range t.columns() {
+			head = append(head, c.head)
+		}
+		var rows [][]string
 		for i := range t.clients {
-			for _, c := range columns {
-				fmt.Fprintf(&b, "| %s ", cmp.Or(c.value(t, i), "–"))
+			var row []string
+			for _, c := range t.columns() {
+				row = append(row, c.value(t, i))
 			}
-			b.WriteString("|\n")
+			rows = append(rows, row)
 		}
+		fmt.Fprintf(&b, "\n%s; %s:\n\n%s", title(t.cell), plural(len(t.rounds), "round"), grid(head, rows))
+	}
+	return b.String()
+}
+
+// grid is a table in Markdown; its first column is text, the others are numbers.
+func grid(head []string, rows [][]string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| %s |\n|---%s|\n", strings.Join(head, " | "), strings.Repeat("|---:", len(head)-1))
+	for _, row := range rows {
+		for _, value := range row {
+			fmt.Fprintf(&b, "| %s ", cmp.Or(value, "–"))
+		}
+		b.WriteString("|\n")
 	}
 	return b.String()
 }
@@ -57,38 +100,4 @@ func version(module string) string {
 		}
 	}
 	return "of unknown version"
-}
-
-// checkMarkers tells whether replaceTable will find its place.
-func checkMarkers(name string) error {
-	doc, err := os.ReadFile(name)
-	if err != nil {
-		return err
-	}
-	_, _, err = around(name, doc)
-	return err
-}
-
-// replaceTable puts text between the markers of a file and leaves the rest alone.
-func replaceTable(name, text string) error {
-	doc, err := os.ReadFile(name)
-	if err != nil {
-		return err
-	}
-	before, after, err := around(name, doc)
-	if err != nil {
-		return err
-	}
-	doc = append(append(bytes.Clone(before), "\n"+text...), after...)
-	return os.WriteFile(name, doc, 0o666)
-}
-
-// around is what stands up to and with the first marker, and from the second on.
-func around(name string, doc []byte) (before, after []byte, err error) {
-	i := bytes.Index(doc, []byte(tableBegin))
-	j := bytes.Index(doc, []byte(tableEnd))
-	if i < 0 || j < i {
-		return nil, nil, fmt.Errorf("%s: a line %s and one %s after it must mark where the table goes", name, tableBegin, tableEnd)
-	}
-	return doc[:i+len(tableBegin)], doc[j:], nil
 }

@@ -24,58 +24,102 @@ var errInterrupted = errors.New("interrupted")
 type table struct {
 	cell    bench.Cell
 	clients []string
-	rounds  [][]bench.Result // one row a round, in it one result a client
+	rounds  [][]result // one row a round, in it one result a client
+}
+
+// result is one run of one client.
+type result struct {
+	bench.Result
+	originCPU time.Duration // what the origin used meanwhile
+}
+
+// Where the project has set itself figures more rounds are run, for narrower quartiles.
+const (
+	goalRounds  = 21
+	otherRounds = 9
+)
+
+func (s *settings) roundsOf(cell bench.Cell) int {
+	switch {
+	case s.rounds > 0:
+		return s.rounds
+	case cell.Goal:
+		return goalRounds
+	}
+	return otherRounds
 }
 
 // measure runs all rounds of a cell.
-func measure(ctx context.Context, s *settings, cell bench.Cell, origin *origin, p *profiler) (*table, error) {
+func measure(ctx context.Context, s *settings, cell bench.Cell, p *profiler) (*table, error) {
 	t := &table{cell: cell}
-	var loads []*bench.Load
+	loads, err := warm(ctx, s, t)
 	defer func() {
 		for _, l := range loads {
 			l.Close()
 		}
 	}()
-	for _, c := range s.clients {
-		l, err := bench.NewLoad(c, origin.addr, cell)
-		if err != nil {
-			return nil, err
-		}
-		loads = append(loads, l)
-		t.clients = append(t.clients, c.Name)
-		if _, err := run(ctx, origin, l, warmUp); err != nil {
-			return nil, fmt.Errorf("%s, %s, warming up: %w", cell, c.Name, err)
-		}
+	if err != nil {
+		return nil, err
 	}
-	took := time.Duration(s.rounds*len(loads)) * s.runFor
-	fmt.Fprintf(os.Stderr, "%s: about %s\n", title(cell), took.Round(time.Second))
-	for round := range s.rounds {
-		row := make([]bench.Result, len(loads))
+	rounds := s.roundsOf(cell)
+	took := time.Duration(rounds*len(loads)) * s.runFor
+	fmt.Fprintf(os.Stderr, "%s: about %s\n", cell, took.Round(time.Second))
+	for round := range rounds {
+		row := make([]result, len(loads))
 		for i := range loads {
 			who := (i + round) % len(loads) // who comes first changes
 			if err := p.start(); err != nil {
 				return nil, err
 			}
-			r, err := run(ctx, origin, loads[who], s.runFor)
-			if err != nil {
+			if row[who], err = run(ctx, s.origin, loads[who], s.runFor); err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", cell, t.clients[who], err)
 			}
-			row[who] = r
 		}
 		t.rounds = append(t.rounds, row)
 	}
 	return t, nil
 }
 
-func run(ctx context.Context, origin *origin, l *bench.Load, d time.Duration) (bench.Result, error) {
+// warm makes the clients that fit the table's cell and lets each run for a moment.
+func warm(ctx context.Context, s *settings, t *table) (loads []*bench.Load, err error) {
+	for _, c := range s.clients {
+		if !c.Fits(t.cell) {
+			continue
+		}
+		l, err := bench.NewLoad(c, s.origin.target, t.cell)
+		if err != nil {
+			return loads, err
+		}
+		loads = append(loads, l)
+		t.clients = append(t.clients, c.Name)
+		if _, err := run(ctx, s.origin, l, warmUp); err != nil {
+			return loads, fmt.Errorf("%s, %s, warming up: %w", t.cell, c.Name, err)
+		}
+	}
+	if len(loads) == 0 {
+		return nil, fmt.Errorf("%s: none of the clients asked for makes sense here", t.cell)
+	}
+	return loads, nil
+}
+
+func run(ctx context.Context, origin *origin, l *bench.Load, d time.Duration) (r result, err error) {
 	overdue := time.AfterFunc(d+patience, origin.kill)
 	defer overdue.Stop()
-	r, err := l.Run(ctx, d)
+	before, err := origin.cpu()
+	if err != nil {
+		return r, err
+	}
+	r.Result, err = l.Run(ctx, d)
 	if ctx.Err() != nil {
 		return r, errInterrupted
 	}
 	if err == nil && r.Requests == 0 {
 		err = errors.New("no request was answered in time")
 	}
+	if err != nil {
+		return r, err
+	}
+	after, err := origin.cpu()
+	r.originCPU = after - before
 	return r, err
 }
