@@ -8,6 +8,7 @@ import (
 func TestAllocatesNothing(t *testing.T) {
 	small := []byte(ok + "Date: x\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\n")
 	many := []byte(ok + strings.Repeat("X-Field: value\r\n", 40) + "Transfer-Encoding: chunked\r\n\r\n")
+	full := []byte(ok + strings.Repeat("X-Field: value\r\n", inlineFields) + "\r\n")
 	bad := []byte(ok + "A : b\r\n\r\n")
 	chunks := []byte("5\r\nhello\r\n7;x\r\n, world\r\n0\r\nA: b\r\nTrailer: c\r\n\r\n")
 	var h Head
@@ -30,6 +31,13 @@ func TestAllocatesNothing(t *testing.T) {
 			parse(small)
 			if _, _, err := b.Next(small[:5]); err != nil || h.Get(small, "date") == nil {
 				t.Fatal(err)
+			}
+		},
+		"all places of a new head": func() {
+			h = Head{}
+			parse(full)
+			if h.Get(full, "Keep-Alive") != nil || h.Get(full, "x-field") == nil {
+				t.Fatal("other fields than came")
 			}
 		},
 		"chunked": func() {

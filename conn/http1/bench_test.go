@@ -32,14 +32,18 @@ func nethttp(b *testing.B, r *bytes.Reader, br *bufio.Reader, in []byte) {
 	resp.Body.Close()
 }
 
-func BenchmarkParseHead(b *testing.B) {
+func benchForty() string {
 	var many strings.Builder
 	many.WriteString("HTTP/1.1 200 OK\r\n")
 	for i := range 39 {
 		fmt.Fprintf(&many, "X-Some-Header-%d: a value of ordinary length %d\r\n", i, i)
 	}
 	many.WriteString("Content-Length: 0\r\n\r\n")
-	for _, bc := range []struct{ name, in string }{{"small", benchSmall}, {"40headers", many.String()}} {
+	return many.String()
+}
+
+func BenchmarkParseHead(b *testing.B) {
+	for _, bc := range []struct{ name, in string }{{"six", benchSmall}, {"forty", benchForty()}} {
 		in := []byte(bc.in)
 		b.Run(bc.name+"/troupe", func(b *testing.B) {
 			b.ReportAllocs()
@@ -63,6 +67,37 @@ func BenchmarkParseHead(b *testing.B) {
 			br := bufio.NewReader(&r)
 			for b.Loop() {
 				nethttp(b, &r, br, in)
+			}
+		})
+	}
+}
+
+// What a client asks for after every answer, and mostly has not come.
+func BenchmarkHeadGet(b *testing.B) {
+	for _, bc := range []struct{ name, in string }{{"six", benchSmall}, {"forty", benchForty()}} {
+		in := []byte(bc.in)
+		b.Run(bc.name+"/troupe", func(b *testing.B) {
+			b.ReportAllocs()
+			var h Head
+			if _, err := h.Parse(in, Limits{}); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if h.Get(in, "Keep-Alive") != nil || h.Get(in, "Content-Encoding") != nil {
+					b.Fatal("came")
+				}
+			}
+		})
+		b.Run(bc.name+"/nethttp", func(b *testing.B) {
+			b.ReportAllocs()
+			resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(in)), nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if resp.Header.Get("Keep-Alive") != "" || resp.Header.Get("Content-Encoding") != "" {
+					b.Fatal("came")
+				}
 			}
 		})
 	}

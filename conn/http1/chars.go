@@ -38,41 +38,6 @@ func prefix(s string, want uint8) int {
 	return len(s)
 }
 
-// onlyValue reports whether every byte of b may be in a value, eight bytes at a time: values are most of
-// a head's bytes.
-func onlyValue[T string | []byte](b T) bool {
-	if len(b) < 8 {
-		return onlyValueBytes(b)
-	}
-	for i := 0; i+8 < len(b); i += 8 {
-		if word := b[i : i+8]; maybeControl(word) && !onlyValueBytes(word) {
-			return false
-		}
-	}
-	// The last word may look at some bytes twice; that is cheaper than looking at seven one by one.
-	word := b[len(b)-8:]
-	return !maybeControl(word) || onlyValueBytes(word)
-}
-
-// maybeControl reports whether one of the eight bytes is below SP or DEL; it may be an HTAB.
-func maybeControl[T string | []byte](b T) bool {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	_ = b[7]
-	w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
-		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
-	del := w ^ ones*0x7f // a zero byte where DEL stood
-	return ((w-ones*0x20)&^w|(del-ones)&^del)&highs != 0
-}
-
-func onlyValueBytes[T string | []byte](b T) bool {
-	for i := range len(b) {
-		if class[b[i]]&isValue == 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // isOWS reports whether c is optional whitespace (RFC 9110 §5.6.3).
 func isOWS(c byte) bool { return c == ' ' || c == '\t' }
 

@@ -23,7 +23,7 @@ func cutter(cuts []byte) func() int {
 
 // Invariant: Parse never panics, and what it says of a head (length, fields, refusal) does not depend
 // on the pieces the head came in, nor on the buffers they were in. Whatever it accepts has no control
-// character in a name or value, and lies within the limits.
+// character in a name or value, lies within the limits, and is found by its name in any case.
 func FuzzHead(f *testing.F) {
 	for _, v := range vectors(f) {
 		f.Add(v.in, []byte{0}, uint16(0), uint8(0))
@@ -66,6 +66,11 @@ func FuzzHead(f *testing.F) {
 			if !ValidFieldName(string(name)) || !ValidFieldValue(string(value)) ||
 				!bytes.Equal(value, bytes.Trim(value, " \t")) {
 				t.Fatalf("field %q %q was accepted", name, value)
+			}
+			for _, b := range [][]byte{name, bytes.ToLower(name), bytes.ToUpper(name)} {
+				if whole.Get(wholeBuf, string(b)) == nil || whole.Values(wholeBuf, string(b)) == nil {
+					t.Fatalf("field %q is not found as %q", name, b)
+				}
 			}
 		}
 	})

@@ -50,6 +50,7 @@ type headState struct {
 	seen                 uint32 // how far that line was searched for its end
 	end                  uint32 // the head's length once it is whole, 0 before
 	count                uint32 // fields
+	names                uint64 // the nameBit of each field
 	reasonFrom, reasonTo uint32
 	status               uint16
 	minor                uint8
@@ -72,6 +73,9 @@ func (h *Head) Reset() {
 func (h *Head) Parse(buf []byte, lim Limits) (n int, err error) {
 	size, fields := lim.bounds()
 	for h.end == 0 {
+		if h.parseWhole(buf[:min(len(buf), size)], fields); h.end > 0 {
+			break
+		}
 		i := bytes.IndexByte(buf[h.seen:], '\n')
 		if i < 0 {
 			return 0, h.starve(buf, size)
@@ -120,7 +124,7 @@ func (h *Head) tooLarge(buf []byte) error {
 	return ErrHeadTooLarge
 }
 
-// parseLine reads the line from h.line to to; the next one begins at next.
+// parseLine reads what parseWhole left: the line from h.line to to; the next one begins at next.
 func (h *Head) parseLine(buf []byte, to, next, fields int) error {
 	from := int(h.line)
 	if from == 0 {
@@ -132,11 +136,7 @@ func (h *Head) parseLine(buf []byte, to, next, fields int) error {
 		}
 		return h.place(int(h.count)-1).unfold(buf, from, to)
 	}
-	if h.last != ordinary {
-		_, value := h.place(int(h.count) - 1).in(buf)
-		h.note(h.last, value)
-		h.last = ordinary
-	}
+	h.noteLast(buf)
 	if from == to {
 		h.end = uint32(next)
 		return nil
@@ -148,14 +148,33 @@ func (h *Head) parseLine(buf []byte, to, next, fields int) error {
 	if err != nil {
 		return err
 	}
+	h.add(buf, s)
+	return nil
+}
+
+// add takes in the next field.
+func (h *Head) add(buf []byte, s span) {
 	if h.count < inlineFields {
 		h.inline[h.count] = s
 	} else {
 		h.spill = append(h.spill, s)
 	}
 	h.count++
-	h.last = kindOf(buf[s.name:s.colon])
-	return nil
+	name := buf[s.name:s.colon]
+	h.names |= nameBit(name)
+	if framingLengths>>len(name)&1 != 0 {
+		h.last = kindOf(name)
+	}
+}
+
+// noteLast notes the newest field, whose value can't grow any more.
+func (h *Head) noteLast(buf []byte) {
+	if h.last == ordinary {
+		return
+	}
+	_, value := h.place(int(h.count) - 1).in(buf)
+	h.note(h.last, value)
+	h.last = ordinary
 }
 
 const versionPrefix = "HTTP/1."
@@ -235,6 +254,9 @@ func (h *Head) Field(buf []byte, i int) (name, value []byte) {
 // Get is the value of the first field of that name (ASCII case does not matter), nil if there is none.
 // An empty value is not nil.
 func (h *Head) Get(buf []byte, name string) []byte {
+	if !h.mayHave(name) {
+		return nil
+	}
 	for i := range int(h.count) {
 		s := h.place(i)
 		if int(s.colon-s.name) == len(name) && fold(buf[s.name:s.colon], name) {
@@ -246,12 +268,21 @@ func (h *Head) Get(buf []byte, name string) []byte {
 
 // Values are the values of all fields of that name, in the order they came.
 func (h *Head) Values(buf []byte, name string) (values [][]byte) {
+	if !h.mayHave(name) {
+		return nil
+	}
 	for i := range int(h.count) {
 		if key, value := h.place(i).in(buf); fold(key, name) {
 			values = append(values, value)
 		}
 	}
 	return values
+}
+
+// mayHave is false for most names that did not come. A caller asks after every answer for what few have
+// (Keep-Alive, Content-Encoding, Location): a bit spares the look at all fields.
+func (h *Head) mayHave(name string) bool {
+	return name != "" && h.names&nameBit(name) != 0
 }
 
 // KeepAlive says whether version and Connection fields let the connection live on (RFC 9112 §9.3). That

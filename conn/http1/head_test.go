@@ -146,6 +146,78 @@ func TestHeadAccessors(t *testing.T) {
 	h.Field(elsewhere, 0)
 }
 
+// Whatever bit a name has, it is found, in any case; what did not come is not, whatever bit it shares.
+func TestHeadGet(t *testing.T) {
+	var names []string
+	for c := range 128 {
+		if class[c]&isToken != 0 {
+			names = append(names, string(rune(c)), "X-"+string(rune(c)), string(rune(c))+"-Some-Name")
+		}
+	}
+	var h Head
+	for _, name := range names {
+		buf := []byte(ok + "Date: x\r\n" + name + ": y\r\n\r\n")
+		h.Reset()
+		if _, err := h.Parse(buf, Limits{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, other := range names {
+			want := strings.EqualFold(name, other)
+			if got := h.Get(buf, other); (string(got) == "y") != want || (got != nil) != want {
+				t.Fatalf("%q among %q: %q", other, name, got)
+			}
+			if got := h.Values(buf, other); (len(got) == 1) != want {
+				t.Fatalf("all %q among %q: %q", other, name, got)
+			}
+		}
+		if h.Get(buf, "") != nil || h.Values(buf, "") != nil {
+			t.Fatal("an empty name was found")
+		}
+	}
+}
+
+// What Get answers from a bit alone must be so for the names that a client asks for after every answer.
+func TestNameBitsApart(t *testing.T) {
+	common := strings.Fields("Server Date Content-Length Connection Transfer-Encoding Cache-Control Expires ETag " +
+		"Last-Modified Vary Accept-Ranges Age Via X-Powered-By X-Cache X-Request-Id Strict-Transport-Security " +
+		"X-Frame-Options X-Content-Type-Options X-XSS-Protection Content-Security-Policy Referrer-Policy " +
+		"Access-Control-Allow-Origin Alt-Svc CF-Ray Server-Timing Content-Language Content-Disposition Pragma Link")
+	for _, asked := range []string{"Content-Encoding", "Content-Type", "Keep-Alive", "Location", "Retry-After", "Set-Cookie"} {
+		for _, name := range common {
+			if nameBit(asked) == nameBit(name) {
+				t.Errorf("%s looks like %s", asked, name)
+			}
+		}
+	}
+}
+
+// Wherever in a word it stands, and whatever stands before it, the first byte that may not be in a value
+// is found, and no other.
+func TestValueEnd_9110_5_5(t *testing.T) {
+	for n := range 20 {
+		for _, fill := range []byte{' ', '\t', 'x', '~', 0x80, 0xff} {
+			for at := range n {
+				for _, before := range []byte{fill, '\t', ' ', 0x7e, 0x80, 0xff} {
+					for c := range 256 {
+						b := bytes.Repeat([]byte{fill}, n)
+						b[max(at-1, 0)], b[at] = before, byte(c)
+						want := n
+						if class[c]&isValue == 0 {
+							want = at
+						}
+						if got := valueEnd(b, at/2); got != want {
+							t.Fatalf("%q: %d, want %d", b, got, want)
+						}
+						if valueEnd(string(b), at/2) != want || onlyValue(b) != (want == n) {
+							t.Fatalf("%q: otherwise as a string", b)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 // Letters beyond ASCII that upper-case to ASCII ones, and bytes that differ from a letter or from "-" in
 // the case bit only, are others.
 func TestFold(t *testing.T) {
@@ -221,6 +293,9 @@ func TestHeadResumes(t *testing.T) {
 		if int(h.seen) != i || int(h.line) != len(ok) {
 			t.Fatalf("after %d bytes: seen %d, line %d", i, h.seen, h.line)
 		}
+	}
+	if h.parseWhole(append(buf, "\r\n"...), 1); h.Len() != 0 {
+		t.Error("a line that was searched is read from its start again")
 	}
 }
 
