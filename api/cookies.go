@@ -28,8 +28,8 @@ func (s *settings) keepCookies(to *location, resp *Response) {
 		return
 	}
 	var cookies []*http.Cookie
-	for _, line := range resp.Headers()["Set-Cookie"] {
-		if c, err := http.ParseSetCookie(line); err == nil {
+	for _, line := range resp.answer.Load().Values("Set-Cookie") {
+		if c, err := http.ParseSetCookie(string(line)); err == nil {
 			cookies = append(cookies, c)
 		}
 	}
