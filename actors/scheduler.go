@@ -28,6 +28,7 @@ type Scheduler struct {
 	cutOff context.CancelFunc
 
 	crew    crew
+	lines   lines
 	journal *journal
 	buffers conn.Buffers
 	answers sync.Pool // of *Answer
@@ -174,6 +175,7 @@ func (s *Scheduler) close() error {
 	s.system.Root.Stop(s.dispatcher)
 	await(waitFor(s.stopped, patience), "the dispatcher does not end")
 	await(s.crew.close(patience), "a Driver's dial or a log handler does not return though its context has ended")
+	s.lines.end()
 	if s.cfg.System == nil {
 		s.system.Shutdown()
 	}

@@ -40,6 +40,10 @@ func (s *slot) wait(left, over <-chan struct{}) bool {
 	if s.state.Load() == slotDone || !s.state.CompareAndSwap(slotPending, slotParked) {
 		return true
 	}
+	if left == nil && over == nil { // a third of a select's cost
+		<-s.ch
+		return true
+	}
 	select {
 	case <-s.ch:
 		return true
