@@ -58,6 +58,10 @@ type Request struct {
 	// Lane is which idle connections will do.
 	Lane Lane
 
+	// Pipeline tells that it may share a connection with others, where
+	// Config.PipelineDepth says so and the rest of it allows that.
+	Pipeline bool
+
 	// Conn pins the call to one connection: it waits while that one is busy.
 	Conn *Conn
 	// Owner must be the connection's owner where it has one (a lease, or a
@@ -146,7 +150,9 @@ type Call struct {
 
 	slot   slot
 	waiter waiter
-	conn   *Conn // granted
+	conn   *Conn  // granted
+	place  uint64 // in its line
+	alone  bool   // it has shared a connection: the next it has for itself
 
 	acquire   acquire
 	roundTrip roundTrip

@@ -74,7 +74,7 @@ const maxHangUps = 3
 // onSomeConnection acquires a connection and runs the exchange on it. One that
 // turns out dead before a byte was written is replaced.
 func (s *Scheduler) onSomeConnection(c *Call, body *pump) error {
-	for c.hungUp = 0; ; {
+	for c.hungUp, c.alone = 0, false; ; {
 		err := s.acquireFor(c)
 		if c.noteAsked(); err != nil {
 			return err
@@ -88,7 +88,7 @@ func (s *Scheduler) onSomeConnection(c *Call, body *pump) error {
 		if err != errStale {
 			return err
 		}
-		if !c.waiter.rested {
+		if !c.waiter.rested && !c.waiter.pipes {
 			c.hungUp++
 		}
 		if c.Conn != nil || c.hungUp > maxHangUps || c.refusedByAlert() {
@@ -139,7 +139,10 @@ func (c *Call) refusedByAlert() bool {
 func (s *Scheduler) acquireFor(c *Call) error {
 	c.conn = nil
 	w := &c.waiter
-	*w = waiter{call: c, key: &c.Origin, owner: c.Owner, lease: c.lease, lane: c.Lane, again: c.Again}
+	*w = waiter{
+		call: c, key: &c.Origin, owner: c.Owner, lease: c.lease,
+		lane: c.Lane, again: c.Again, pipes: c.pipes(),
+	}
 	switch {
 	case c.Conn == nil && s.cfg.Fresh && w.owner == nil:
 		w.owner = &Owner{}
@@ -216,6 +219,9 @@ func (c *Call) acquireError(err error) error {
 // exchange runs c on the connection it was granted.
 func (s *Scheduler) exchange(c *Call, body *pump) error {
 	c.sent, c.done, c.early, c.joined = conn.SentNothing, false, false, 0
+	if c.waiter.pipes {
+		return s.share(c)
+	}
 	if body == nil {
 		return s.step(c, &c.roundTrip)
 	}

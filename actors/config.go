@@ -49,6 +49,10 @@ type Config struct {
 	// without bound).
 	MaxHeaderBytes int
 
+	// PipelineDepth bounds the unanswered requests on one connection where a call
+	// allows that it is shared (Request.Pipeline); 0 and 1: none is.
+	PipelineDepth int
+
 	// Breaker are the thresholds of each origin's circuit breaker.
 	Breaker Breaker
 	// Budget bounds the retries of each origin (zero: none is kept).

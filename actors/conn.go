@@ -25,6 +25,7 @@ type Conn struct {
 	closing  atomic.Bool // somebody outside has ended it
 	socket   atomic.Pointer[conn.Conn]
 	opening  opening // written before the first report
+	line     *line   // nil where nothing is pipelined
 
 	// The obituary: written by the actor before it ends, read after that.
 	out      outcome

@@ -37,6 +37,9 @@ func newConnection(s *Scheduler, st *seat, cfg *tls.Config, id string) *connecti
 	c.mail = newMailbox(&s.crew, 0) // nobody does another's blocking I/O
 	c.mail.tenant = c
 	c.up.seat, c.idle.seat = st, st
+	if s.cfg.PipelineDepth > 1 {
+		c.line = newLine(c)
+	}
 	return c
 }
 
@@ -93,6 +96,18 @@ func (c *connection) handle(ctx actor.Context, message any) bool {
 	case *abandon:
 		if c.accept(evAbandon, m) {
 			c.abandon(ctx, m.drain)
+		}
+	case *flush:
+		if c.accept(evFlush, m) {
+			c.flush(ctx)
+		}
+	case *atRest:
+		if c.accept(evAtRest, m) {
+			c.rest()
+		}
+	case *broken:
+		if c.accept(evBroken, m) {
+			c.end(ctx, c.failLine(), nil)
 		}
 	case *look:
 		if c.accept(evLook, m) {
@@ -430,7 +445,10 @@ func (c *connection) close() {
 	if c.cancelDial != nil {
 		c.cancelDial()
 	}
-	if c.io != nil {
+	switch {
+	case c.closeLine():
+		c.io.Interrupt(conn.ErrClosed)
+	case c.io != nil:
 		c.io.Close()
 	}
 }

@@ -10,6 +10,10 @@ package actors
 //	writing      feed       writing | closed         next piece written
 //	writing      receive    open | reading | closed  answer read, streamed: its head
 //	writing      abandon    closed                   the server is owed the rest: no reuse
+//	open         flush      shared | closed          all that are queued written; see line.go
+//	shared       flush      shared                   the same, beside the reading
+//	shared       atRest     open | shared            all are answered; or some came since
+//	shared       broken     closed                   those unanswered told so
 //	reading      read       reading | open | closed  next piece of the body read
 //	reading      abandon    open | closed            a small rest drained, else closed
 //	any          stop       closed                   socket closed
@@ -23,6 +27,7 @@ const (
 	connOpen
 	connWriting
 	connReading
+	connShared
 	connClosed
 	connStates
 )
@@ -38,6 +43,9 @@ const (
 	evRead
 	evAbandon
 	evLook
+	evFlush
+	evAtRest
+	evBroken
 	evStop
 	connEvents
 )
@@ -45,9 +53,10 @@ const (
 // accepts holds the rows of the table above.
 var accepts = [connStates][connEvents]bool{
 	connDialing: {evDialed: true, evStop: true},
-	connOpen:    {evRoundTrip: true, evSend: true, evLook: true, evStop: true},
+	connOpen:    {evRoundTrip: true, evSend: true, evLook: true, evFlush: true, evStop: true},
 	connWriting: {evFeed: true, evReceive: true, evAbandon: true, evStop: true},
 	connReading: {evRead: true, evAbandon: true, evStop: true},
+	connShared:  {evFlush: true, evAtRest: true, evBroken: true, evStop: true},
 	connClosed:  {},
 }
 

@@ -7,9 +7,10 @@ import "testing"
 func TestConnectionStateTable(t *testing.T) {
 	accepted := map[connState][]connEvent{
 		connDialing: {evDialed, evStop},
-		connOpen:    {evRoundTrip, evSend, evLook, evStop},
+		connOpen:    {evRoundTrip, evSend, evLook, evFlush, evStop},
 		connWriting: {evFeed, evReceive, evAbandon, evStop},
 		connReading: {evRead, evAbandon, evStop},
+		connShared:  {evFlush, evAtRest, evBroken, evStop},
 		connClosed:  nil,
 	}
 	for s := connState(0); s < connStates; s++ {

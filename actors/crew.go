@@ -47,6 +47,16 @@ func (c *crew) run(fn func()) bool {
 	return true
 }
 
+// start is run for a function that is made once and leaves the crew by itself: it
+// allocates nothing.
+func (c *crew) start(fn func()) bool {
+	if !c.enter() {
+		return false
+	}
+	go fn()
+	return true
+}
+
 // close lets nobody in any more and waits for those inside, but no longer than
 // patience. It reports whether all have left.
 func (c *crew) close(patience time.Duration) bool {

@@ -91,6 +91,10 @@ func (d *dispatcher) handle(ctx actor.Context, message any) bool {
 		p.giveBack(now, m.seat, m.owner)
 	case *connUp:
 		p.connUp(now, m.seat)
+	case *connLanded:
+		p.connLanded(now, m.seat, m.seat.conn.line.told())
+	case *connSilent:
+		p.connSilent(now, m.seat, m.out)
 	case *connAnswered:
 		p.answered(now, m.seat, m.out)
 	case *tick:
@@ -276,6 +280,7 @@ func (d *dispatcher) snapshot(now instant) Snapshot {
 		s := k.of
 		c := s.conn.snapshot(now)
 		c.Origin, c.Age = s.origin.name, now.since(s.born)
+		c.InFlight = s.inFlight()
 		if s.state == seatOwned && !d.sched.cfg.Fresh {
 			c.State = "leased"
 		}

@@ -10,6 +10,9 @@
 //
 // Actors run on the goroutine of whoever sends to them (mailbox.go), so a message
 // costs tens of nanoseconds; callers park only where they really have to wait.
+// Calls that may share a connection do no I/O there: they post themselves to its line,
+// and goroutines of the scheduler's write and read for all of them (line.go).
+//
 // The rules of scheduling have no I/O and no clock: they are in pool.go (all
 // origins) and origin.go (one origin), and the dispatcher is a shell around them.
 //

@@ -9,10 +9,10 @@ import (
 // ping is a message whose receiver says when it has run.
 type ping struct{ done chan struct{} }
 
-// echo answers pings.
-type echo struct{}
+// ponger answers pings.
+type ponger struct{}
 
-func (echo) Receive(ctx actor.Context) {
+func (ponger) Receive(ctx actor.Context) {
 	if m, ok := ctx.Message().(*ping); ok {
 		m.done <- struct{}{}
 	}
@@ -34,7 +34,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 		{"synchronized", []actor.PropsOption{actor.WithDispatcher(actor.NewSynchronizedDispatcher(300))}},
 	} {
 		b.Run(bc.name, func(b *testing.B) {
-			pid := sys.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return echo{} }, bc.opts...))
+			pid := sys.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return ponger{} }, bc.opts...))
 			defer sys.Root.Stop(pid)
 			// One that has room, so that a receiver on the sender's goroutine does not wait for it.
 			m := &ping{done: make(chan struct{}, 1)}

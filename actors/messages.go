@@ -89,6 +89,19 @@ type connAnswered struct {
 	out  outcome
 }
 
+// connLanded: calls that share the connection have been answered, or have left before
+// they were written; the line knows how many.
+type connLanded struct {
+	seat *seat
+}
+
+// connSilent: a caller that shares the connection could wait no longer. Nobody else
+// shall join until it answers again.
+type connSilent struct {
+	seat *seat
+	out  outcome
+}
+
 // ---- to a connection, from its dial ----
 
 // dialed brings the socket, or why there is none.
@@ -132,6 +145,23 @@ type abandon struct {
 	drain bool // a small rest of the body may be read to keep the connection
 }
 
+// ---- to a connection, from its line ----
+
+// flush: write all that are queued.
+type flush struct {
+	conn *connection
+}
+
+// atRest: no answer is due.
+type atRest struct {
+	conn *connection
+}
+
+// broken: the reader has ended over a connection that can't go on.
+type broken struct {
+	conn *connection
+}
+
 // ---- to a connection, from the dispatcher ----
 
 // look: see whether the socket is still good.
@@ -166,6 +196,9 @@ func (m *send) reject(reason error)      { m.call.undelivered(reason, true) }
 func (m *feed) reject(reason error)      { m.call.undelivered(reason, false) }
 func (m *receive) reject(reason error)   { m.call.undelivered(reason, false) }
 func (m *read) reject(reason error)      { m.call.undelivered(reason, false) }
+
+func (m *flush) reject(reason error) { m.conn.unflushed(reason) }
+func (m *broken) reject(error)       { m.conn.failLine() }
 
 // Ended is why ctx has ended, its cause included; nil while it has not.
 func Ended(ctx context.Context) error {

@@ -16,6 +16,7 @@ type waiter struct {
 	lease bool    // take the connection out of the pool
 	lane  Lane    // which idle connections it takes
 	again bool    // it was counted before
+	pipes bool    // it shares a connection with others
 
 	rested  bool // with seat: it has been idle
 	served  bool // with seat: it has been granted before
@@ -66,11 +67,15 @@ type seat struct {
 	pinned list[*waiter]
 	serves *waiter // Fresh: the call this dial is for
 	probe  probe   // of the exchange under way
+	flying int     // calls that share it, unanswered
+	proven bool    // it may be shared: see pipeline.go
+	silent bool    // a caller gave up on it, and it has not answered since
 	room   *origin // whom its end makes room for
 
 	turn   link[*seat] // in origin.dialing or origin.idle
 	oldest link[*seat] // in pool.idle or pool.owned
 	all    link[*seat] // in pool.seats
+	space  link[*seat] // in origin.open
 }
 
 // origin is the scheduling state of one origin: a plain struct without I/O and
@@ -81,6 +86,7 @@ type origin struct {
 	tls     *tls.Config   // what its connections use; nil until the first, and for http
 	waiters list[*waiter] // first come first served
 	idle    list[*seat]   // oldest first; the youngest is reused
+	open    list[*seat]   // busy with calls that share, and perhaps with room for more
 	conns   int           // slots taken, dials included
 	dialing list[*seat]   // of which have no socket yet, oldest first
 	making  int           // connections of other origins being ended to make room

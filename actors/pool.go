@@ -15,10 +15,11 @@ import (
 // deciding, so limits hold exactly.
 //
 // A call that wants a connection:
-//  1. gets the youngest idle one of its origin, unless it wants a younger one (lane.go);
-//  2. else waits, and where the limits and the origin's backoff allow, a dial is
+//  1. shares a busy one of its origin, where it may (pipeline.go);
+//  2. else gets the youngest idle one, unless it wants a younger one (lane.go);
+//  3. else waits, and where the limits and the origin's backoff allow, a dial is
 //     started (for whoever is first when it is done);
-//  3. or is rejected: breaker open, queue full, session closed.
+//  4. or is rejected: breaker open, queue full, session closed.
 //
 // When MaxConns stands in the way, the oldest idle connection of another origin
 // is ended; where there is none, the origin starves until a slot or a connection
@@ -135,6 +136,10 @@ func (p *pool) acquire(now instant, w *waiter) {
 	if !w.again {
 		o.budget.request(now)
 	}
+	if s := p.takeOpen(now, o, w); s != nil {
+		p.grant(now, s, w)
+		return
+	}
 	// Where others wait and a connection idles all the same, it is too old for them.
 	if s := p.takeIdle(now, o, w); s != nil {
 		p.grant(now, s, w)
@@ -222,6 +227,7 @@ func (p *pool) grant(now instant, s *seat, w *waiter) {
 		s.state = seatBusy
 		s.probe = w.probe
 		s.origin.requests++
+		p.flies(s, w)
 	}
 	w.probe, w.probing = nil, s.probe != nil
 	p.do(effGrant, w, s)
@@ -247,6 +253,7 @@ func (p *pool) takeIdle(now instant, o *origin, w *waiter) *seat {
 func (p *pool) unlist(s *seat) {
 	s.turn.remove()
 	s.oldest.remove()
+	s.space.remove()
 }
 
 // serve gives waiting calls of o what there is: idle connections, then dials.
@@ -333,10 +340,8 @@ func (p *pool) giveBack(now instant, s *seat, owner *Owner) {
 	case s.state == seatBusy && s.owner == owner && owner != nil:
 		s.owner = nil // the call under way reports it idle
 	case s.state == seatBusy && owner == nil:
-		s.probe.settle(outcomeNeutral)
-		s.probe = nil
 		s.origin.requests--
-		p.offer(now, s)
+		p.landed(now, s, min(s.flying, 1))
 	}
 }
 

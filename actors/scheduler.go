@@ -29,6 +29,7 @@ type Scheduler struct {
 	cutOff context.CancelFunc
 
 	crew    crew
+	lines   lines
 	journal *journal
 	buffers conn.Buffers
 	answers sync.Pool // of *Answer
@@ -178,6 +179,7 @@ func (s *Scheduler) close() error {
 		s.abort()
 	}
 	await(s.crew.close(patience), "a Driver's dial or a log handler does not return though its context has ended")
+	s.lines.end()
 	if s.cfg.System == nil {
 		s.system.Shutdown()
 	}

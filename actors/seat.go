@@ -16,6 +16,7 @@ import (
 //	idle      suspicious         looking          its actor looks at the socket
 //	idle      time over, room    stopping         its actor ends
 //	busy      connIdle           idle | busy      given to who waits longest
+//	busy      connLanded         idle | busy      shared: when all are answered (pipeline.go)
 //	looking   connIdle           idle | busy      keeps its place among the idle ones
 //	busy      giveBack           idle | busy      it was not used after all
 //	idle      acquire for lease  owned            out of the pool
@@ -116,6 +117,7 @@ func (p *pool) offer(now instant, s *seat) {
 	}
 	if w != nil {
 		p.grant(now, s, w)
+		p.share(now, s)
 		return
 	}
 	p.rest(now, s)

@@ -50,6 +50,7 @@ type ConnSnapshot struct {
 	Peer     net.Addr      // nil while dialing
 	Age      time.Duration // since the dial began
 	Requests int           // answered
+	InFlight int           // given to it and unanswered; above 1 where they are pipelined
 }
 
 // String prints the snapshot as two tables.

@@ -85,3 +85,8 @@ func (t *Times) note(io *conn.Conn, now instant) {
 		t.first = now // it came in one piece
 	}
 }
+
+// landed notes the moments of a call that shared its connection.
+func (t *Times) landed(wrote, first, ended instant) {
+	t.wrote, t.first, t.ended = wrote, first, ended
+}

@@ -84,6 +84,10 @@ type Config struct {
 	// Retry is when a failed call is sent once more.
 	Retry Retry
 
+	// Pipeline sends several requests on a connection before the first is answered.
+	// The zero value never does.
+	Pipeline Pipeline
+
 	// ExpectContinueFrom sends bodies of that many bytes and more, and those of
 	// unknown length, only when the server has asked for them, as the option
 	// ExpectContinue does. Zero and negative mean only with that option.
@@ -130,6 +134,9 @@ func (cfg *Config) validate() error {
 	case cfg.ExpectContinueTimeout < 0:
 		return wrong("ExpectContinueTimeout", "is negative", "give a duration, or 0 for the default")
 	}
+	if err := cfg.Pipeline.validate(); err != nil {
+		return err
+	}
 	return cfg.Retry.validate()
 }
 
@@ -147,6 +154,7 @@ func (cfg *Config) scheduler() actors.Config {
 		DialTimeout:           cfg.DialTimeout,
 		ResponseHeaderTimeout: cfg.ResponseHeaderTimeout,
 		MaxHeaderBytes:        cfg.MaxHeaderBytes,
+		PipelineDepth:         cfg.Pipeline.Depth,
 		Breaker:               cfg.Breaker,
 		Budget:                cfg.Retry.withDefaults().budget(),
 		System:                cfg.System,
@@ -162,6 +170,7 @@ type settings struct {
 	jar          http.CookieJar
 	proxies      *proxies // nil: none is ever used
 	retry        Retry
+	pipeline     pipeline
 	expectFrom   int64 // <= 0: never
 	expectWait   time.Duration
 }
@@ -180,6 +189,7 @@ func (cfg *Config) settings() settings {
 		maxRedirects: cmp.Or(cfg.MaxRedirects, defaultMaxRedirects),
 		jar:          cfg.Jar,
 		retry:        cfg.Retry.withDefaults(),
+		pipeline:     cfg.Pipeline.settings(),
 		expectFrom:   cfg.ExpectContinueFrom,
 		expectWait:   cmp.Or(cfg.ExpectContinueTimeout, defaultExpectWait),
 	}

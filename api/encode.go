@@ -56,6 +56,7 @@ func (r *request) encode() (err error) {
 	call.Quick = r.quick
 	call.Stream, call.Close = r.has(optStream|optStreamBody), r.closes
 	call.MaxBody = r.session.maxBody
+	call.Pipeline = r.pipelines()
 	call.Again, call.Lane = r.tries > 0 || len(r.history) > 0, r.lane()
 	return r.pin(call)
 }

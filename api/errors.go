@@ -49,6 +49,9 @@ var (
 	// ErrTooLarge tells that an answer passed MaxHeaderBytes or MaxBodyBytes. It
 	// comes inside an *IOError; the connection is closed.
 	ErrTooLarge = conn.ErrTooLarge
+	// ErrCutOff tells that a pipelined call's connection ended before its answer
+	// began, with that of an earlier call. It comes inside an *IOError.
+	ErrCutOff = conn.ErrCutOff
 	// ErrWrongOrigin tells that the given connection leads to another scheme,
 	// host or port, or was made with other TLS settings. Nothing was sent.
 	ErrWrongOrigin = actors.ErrWrongOrigin

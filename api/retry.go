@@ -221,11 +221,15 @@ func (r *request) lane() actors.Lane {
 // idempotent tells whether sending the request twice is the same as once (RFC 9110
 // §9.2.2).
 func (r *request) idempotent() bool {
-	switch r.method {
+	return idempotentMethod(r.method) || !r.session.retry.Forwarding && r.hasHeader("Idempotency-Key")
+}
+
+func idempotentMethod(method string) bool {
+	switch method {
 	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
 		return true
 	}
-	return !r.session.retry.Forwarding && r.hasHeader("Idempotency-Key")
+	return false
 }
 
 // hasHeader tells whether the caller gave a header.

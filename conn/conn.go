@@ -37,6 +37,7 @@ type Conn struct {
 	interim   uint8 // how many 1xx answers did
 	pending   error // of a read beside the writing, for the next one
 	watch     watch
+	shared    shared
 
 	clock   func() int64 // or nil
 	wroteAt int64

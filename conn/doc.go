@@ -18,6 +18,7 @@
 // without read deadlines is not watched.
 //
 // Concurrency: a Conn belongs to one goroutine at a time, the one that runs its
-// connection actor. Only Interrupt, Suspect, Spoiled and RemoteAddr may be
-// called from anywhere at any time.
+// connection actor, or, while it is pipelined, to one that writes and one that reads
+// (pipeline.go). Only Interrupt, Suspect, Spoiled and RemoteAddr may be called from
+// anywhere at any time.
 package conn

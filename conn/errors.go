@@ -84,6 +84,10 @@ var (
 	// ErrServerClosed tells that the server ended the connection where an
 	// answer was due.
 	ErrServerClosed = errors.New("troupe: the server closed the connection without an answer")
+
+	// ErrCutOff tells that a pipelined request's connection ended with an earlier
+	// one: of its own answer no byte had come.
+	ErrCutOff = errors.New("troupe: the connection ended before the answers to earlier requests on it were through")
 )
 
 // ShortFileError tells that a request body ended before the length that the

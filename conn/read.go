@@ -47,14 +47,22 @@ func (c *Conn) ReadHead(method string, h *http1.Head, dst []byte, limits http1.L
 			c.keep = h.KeepAlive()
 			return dst, c.startBody(method, h)
 		}
-		if status == 101 {
-			return dst, &http1.Error{Reason: "the server switched protocols unasked", Section: "RFC 9110 §15.2.2"}
-		}
-		if c.interim == maxInterim {
-			return dst, &http1.Error{Reason: "more than 16 interim (1xx) answers", Section: "RFC 9110 §15.2"}
+		if err := c.refuseInterim(status); err != nil {
+			return dst, err
 		}
 		c.r += n
 	}
+}
+
+// refuseInterim says why an interim answer can't be skipped; nil where it can.
+func (c *Conn) refuseInterim(status int) error {
+	if status == 101 {
+		return &http1.Error{Reason: "the server switched protocols unasked", Section: "RFC 9110 §15.2.2"}
+	}
+	if c.interim == maxInterim {
+		return &http1.Error{Reason: "more than 16 interim (1xx) answers", Section: "RFC 9110 §15.2"}
+	}
+	return nil
 }
 
 func (c *Conn) startBody(method string, h *http1.Head) error {

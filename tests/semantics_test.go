@@ -34,6 +34,7 @@ var semantics = []struct {
 	{"bytes-on-idle", bytesOnIdle},
 	{"idle-408", idle408},
 	{"about-to-expire", aboutToExpire},
+	{"pipelining", pipelining},
 	{"connection-close", connectionClose},
 	{"reusable-only-when-both-whole", reusableOnlyWhenBothWhole},
 	{"drain-bounded", drainBounded},

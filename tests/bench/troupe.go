@@ -24,19 +24,13 @@ func newTroupe(to Target, cell Cell) (Client, error) {
 		cfg.TLS = to.tlsConfig()
 	}
 	if cell.Pipeline {
-		pipeline(&cfg, cell.Callers)
+		cfg.Pipeline = api.Pipeline{Depth: cell.Callers}
 	}
 	s, err := api.NewSession(cfg)
 	if err != nil {
 		return nil, err
 	}
 	return &troupe{session: s, url: cell.url(to), payload: cell.payload(), keep: cell.Keep}, nil
-}
-
-// pipeline lets depth requests be under way on one connection.
-func pipeline(cfg *api.Config, depth int) {
-	// PIPELINE: cfg.Pipeline = api.Pipeline{Depth: depth}
-	_ = depth
 }
 
 func (t *troupe) Caller() (Caller, error) { return &troupeCaller{troupe: t}, nil }
