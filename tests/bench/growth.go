@@ -102,6 +102,7 @@ func growTroupe(s shape, dial dialFunc) (*Crowd, error) {
 		Driver:            dial,
 		MaxConns:          -1,
 		MaxConnsPerOrigin: s.conns,
+		MaxDialsPerOrigin: -1, // the connections are to be there when it is measured
 		MaxQueuePerOrigin: -1,
 		IdleTimeout:       idleFor,
 	})

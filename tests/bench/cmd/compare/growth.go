@@ -24,7 +24,7 @@ const (
 	idleWaiters = 100_000
 )
 
-// growths say what the series are, in the order of bench.Growths.
+// growthTitles say what the series are.
 var growthTitles = map[string]string{
 	"origins":     "Origins: 64 callers, each goes from one origin to the next; no kernel",
 	"waiters":     "Waiters: so many callers beyond the 64 that 64 connections serve; no kernel",
@@ -81,7 +81,7 @@ func growthCost(ctx context.Context, s *settings, g bench.Growth, client string,
 		err = errors.Join(err, crowd.Close())
 		runtime.GC() // nobody pays for what another left
 	}()
-	if err := crowd.Count(ctx, 2*max(g.Callers(size), 10_000)); err != nil {
+	if err := crowd.Count(ctx, max(2*g.Callers(size), 40_000)); err != nil {
 		return 0, err
 	}
 	r, err := crowd.Window(ctx, growthWindow)
@@ -131,7 +131,7 @@ func runMemory(_ context.Context, s *settings) (string, error) {
 			return "", err
 		}
 		if client == bench.FastHTTP {
-			continue // its callers wait with a timer each, and not all come through
+			continue // over such a connection its waiting callers never all come through; why is not known
 		}
 		m, err = bench.QueueMemory(client, idleWaiters)
 		if err := add(fmt.Sprintf("%d waiting callers", idleWaiters), client, m, err); err != nil {
