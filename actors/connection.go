@@ -137,12 +137,13 @@ func (c *connection) accept(e connEvent, m any) bool {
 
 // roundTrip writes a whole request and reads its answer.
 func (c *connection) roundTrip(ctx actor.Context, call *Call) {
-	if !c.ready(ctx, call) {
+	short := c.asks(call)
+	if !c.ready(ctx, call, short) {
 		return
 	}
 	call.began, call.origin = call.waiter.granted, 0
 	unwatch := c.watch(call.ctx)
-	err := c.write(call)
+	err := c.write(call, short)
 	if err == nil {
 		err = c.answer(call)
 	}
@@ -151,7 +152,7 @@ func (c *connection) roundTrip(ctx actor.Context, call *Call) {
 
 // send writes the head and the first piece of a body that comes in pieces.
 func (c *connection) send(ctx actor.Context, call *Call) {
-	if !c.ready(ctx, call) {
+	if !c.ready(ctx, call, false) {
 		return
 	}
 	call.began, call.origin = call.waiter.granted, 0
@@ -224,10 +225,10 @@ func (c *connection) read(ctx actor.Context, call *Call) {
 }
 
 // ready looks at the connection before anything is written, and at whether the
-// caller still wants it.
-func (c *connection) ready(ctx actor.Context, call *Call) bool {
+// caller still wants it. short: the look is left to Ask.
+func (c *connection) ready(ctx actor.Context, call *Call, short bool) bool {
 	now := call.waiter.granted // a moment ago
-	if !c.asks(call) && !c.io.Alive(now.since(c.used)) {
+	if !short && !c.io.Alive(now.since(c.used)) {
 		call.err = errStale
 		c.endStale(ctx, call)
 	} else if err := Ended(call.ctx); err != nil {
@@ -273,8 +274,8 @@ func (c *connection) asks(call *Call) bool {
 // it in one write; a larger one goes through writev.
 const joinUpTo = 16 << 10
 
-// write sends a request that is at hand as a whole.
-func (c *connection) write(call *Call) error {
+// write sends a request that is at hand as a whole, the short way or another.
+func (c *connection) write(call *Call, short bool) error {
 	c.closeAfter = call.Close
 	head, body := call.Head, call.Bytes
 	if len(body) <= joinUpTo && call.Expect == 0 {
@@ -283,7 +284,7 @@ func (c *connection) write(call *Call) error {
 		call.Head = head[:len(call.Head)] // the memory, not the body: another try joins anew
 	}
 	var err error
-	if c.asks(call) {
+	if short {
 		c.activity.Store(uint32(actReading)) // a small request is out at once
 		call.sent, err = c.io.Ask(head)
 	} else {

@@ -30,7 +30,7 @@ type ask struct {
 }
 
 // CanAsk tells whether Ask works on this connection.
-func (c *Conn) CanAsk() bool { return c.direct && !c.secure() && c.tap == nil }
+func (c *Conn) CanAsk() bool { return c.direct && !c.secure && c.tap == nil }
 
 // Ask sends a whole request at hand and waits until its answer begins, which the
 // next ReadHead takes up. A connection that turned out not to be Alive gives

@@ -14,16 +14,18 @@ import (
 
 // Conn is one connection. See the package comment for who may call what.
 type Conn struct {
-	sock   *socket
-	nc     net.Conn // what is read and written: sock, or TLS over it
-	remote net.Addr
-
+	// What a small request touches comes first, since it is no more in the cache when
+	// the answer comes.
+	sock    *socket
 	buffers *Buffers
 	lent    *[]byte // nil while idle
 	buf     []byte  // *lent
 	r, w    int     // buf[r:w] has been read from the socket and not been used
+	ask     ask
 
-	body     http1.Body
+	direct   bool // a socket of package net, whose descriptor may be used behind its back
+	secure   bool // TLS lies over the socket
+	watched  bool // watch has been used
 	begun    bool // a request was
 	sentAll  bool // the whole request went out
 	keep     bool // the answer's head allows reuse
@@ -36,16 +38,17 @@ type Conn struct {
 	continued bool  // a 100 did, while it went out
 	interim   uint8 // how many 1xx answers did
 	pending   error // of a read beside the writing, for the next one
-	watch     watch
-	shared    shared
 
+	tap     Tap          // or nil
 	clock   func() int64 // or nil
 	wroteAt int64
 	firstAt int64
-	tap     Tap // or nil
+	body    http1.Body
 
-	direct bool // a socket of package net, whose descriptor may be used behind its back
-	ask    ask
+	nc     net.Conn // what is read and written: sock, or TLS over it
+	remote net.Addr
+	watch  watch
+	shared shared
 }
 
 // New takes over nc, a freshly opened socket.
@@ -61,9 +64,6 @@ func New(nc net.Conn, buffers *Buffers) *Conn {
 
 // RemoteAddr is the peer's address.
 func (c *Conn) RemoteAddr() net.Addr { return c.remote }
-
-// secure tells whether TLS lies over the socket.
-func (c *Conn) secure() bool { return c.nc != net.Conn(c.sock) }
 
 // Interrupt ends the connection from any goroutine: what is being read or
 // written returns at once, and every error from then on wraps cause. Only the
@@ -87,10 +87,12 @@ func (c *Conn) start() {
 	c.begun, c.sentAll, c.keep, c.finished = true, false, false, false
 	c.heard, c.continued, c.interim, c.pending = false, false, 0, nil
 	c.wroteAt, c.firstAt = 0, 0
-	c.watch.found = unheard
-	select {
-	case <-c.watch.told: // not taken
-	default:
+	if c.watched {
+		c.watched, c.watch.found = false, unheard
+		select {
+		case <-c.watch.told: // not taken
+		default:
+		}
 	}
 }
 
@@ -110,7 +112,7 @@ func (c *Conn) Write(head, body []byte, whole bool) (Sent, error) {
 // put writes head and body. Only plain sockets tell how much of a write went out
 // that was ended on the way.
 func (c *Conn) put(head, body []byte) (n int64, err error) {
-	resumes := c.direct && !c.secure()
+	resumes := c.direct && !c.secure
 	for len(head)+len(body) > 0 {
 		long, err := c.pace(resumes)
 		if err != nil {
@@ -153,7 +155,7 @@ func (c *Conn) gather(head, piece []byte) (n int64, err error) {
 // net know writev; a driver's conn that embeds one would have its own Write passed
 // by.
 func (c *Conn) gatherer() net.Conn {
-	if c.secure() {
+	if c.secure {
 		return c.nc
 	}
 	if c.direct {
@@ -185,7 +187,7 @@ func (c *Conn) SendFile(f *os.File, size int64) (Sent, error) {
 	c.watchOut()
 	rf, ok := c.sock.Conn.(io.ReaderFrom)
 	resumes := sendfileResumes && c.direct
-	if !ok || c.secure() || c.tap != nil {
+	if !ok || c.secure || c.tap != nil {
 		lent := c.buffers.get()
 		defer c.buffers.put(lent)
 		rf, resumes = copier{c, *lent}, false
@@ -328,7 +330,7 @@ func (c *Conn) Alive(idle time.Duration) bool {
 	if c.dead || c.sock.cause.Load() != nil {
 		return false
 	}
-	if !c.secure() && c.sock.raw == nil && !c.unseen && idle < freshFor {
+	if !c.secure && c.sock.raw == nil && !c.unseen && idle < freshFor {
 		return true
 	}
 	c.dead = !c.sock.quiet(c.nc)

@@ -56,7 +56,7 @@ func (c *Conn) Secure(ctx context.Context, cfg *tls.Config) error {
 		}
 		return &Error{Op: OpTLS, RemoteAddr: c.remote, Err: c.sock.why(err)}
 	}
-	c.nc = t
+	c.nc, c.secure = t, true
 	return nil
 }
 

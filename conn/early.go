@@ -80,6 +80,7 @@ var past = time.Unix(1, 0)
 // watchOut has what comes in watched, from a moment later until unwatch.
 func (c *Conn) watchOut() {
 	w := &c.watch
+	c.watched = true
 	switch {
 	case w.set || w.unable || w.found != unheard:
 		return
@@ -98,7 +99,7 @@ func (c *Conn) watchOut() {
 // unwatch ends the watch and waits for that: the read side is the owner's again.
 func (c *Conn) unwatch() {
 	w := &c.watch
-	if !w.set {
+	if !c.watched || !w.set {
 		return
 	}
 	w.set = false
@@ -256,7 +257,7 @@ func (c *Conn) cutShort(err error) error {
 		err, c.torn = ErrAnswered, true
 	}
 	if err == ErrAnswered {
-		c.watch.found = max(found, final) // nothing more is to be sent
+		c.watched, c.watch.found = true, max(found, final) // nothing more is to be sent
 	}
 	return c.sock.why(err)
 }

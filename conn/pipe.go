@@ -73,7 +73,7 @@ func (c *Conn) Splices(p *Pipe) bool {
 	if p.open {
 		least = spliceOn
 	}
-	if !c.direct || c.secure() || c.tap != nil || c.pending != nil || c.r < c.w || c.body.Want() < least {
+	if !c.direct || c.secure || c.tap != nil || c.pending != nil || c.r < c.w || c.body.Want() < least {
 		return false
 	}
 	return p.ready()

@@ -10,16 +10,19 @@ import (
 // The three calls of a small request, on sockets that never block. They go past the
 // runtime's bookkeeping for calls that may: telling it costs a tenth of a small request
 // (docs/decisions/0006-ask.md). A call here returns within microseconds, so no
-// goroutine that shares the thread waits long for it. As syscall's functions they
-// leave it to the caller to try again after EINTR.
+// goroutine that shares the thread waits long for it. send and recv know that they are
+// for sockets, and pass by what write and read do for files. As syscall's functions
+// they leave it to the caller to try again after EINTR.
 
 func rawWrite(fd uintptr, p []byte) (int, error) {
-	n, _, e := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	n, _, e := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
+		syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, 0, 0)
 	return result(n, e)
 }
 
 func rawRead(fd uintptr, p []byte) (int, error) {
-	n, _, e := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	n, _, e := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)),
+		syscall.MSG_DONTWAIT, 0, 0)
 	return result(n, e)
 }
 

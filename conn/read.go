@@ -240,7 +240,7 @@ func (c *Conn) bodyEnd(err error) error {
 	if err := c.body.End(); err != nil {
 		return err
 	}
-	if c.secure() && c.sock.sawEOF {
+	if c.secure && c.sock.sawEOF {
 		// RFC 9112 §9.8: without a close_notify the end may be an attacker's.
 		return errIncompleteClose
 	}
