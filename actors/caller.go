@@ -198,7 +198,7 @@ func (w *waiter) op() conn.Op {
 	switch {
 	case w.dial == nil || w.dial.conn == nil:
 		return conn.OpQueue
-	case activity(w.dial.conn.activity.Load()) == actHandshaking:
+	case w.dial.conn.activity() == actHandshaking:
 		return conn.OpTLS
 	}
 	return conn.OpDial

@@ -13,17 +13,16 @@ import (
 // Conn is one connection in the hands of callers: what its actor publishes, and
 // the ways to end it from outside. It is never reused for another socket.
 type Conn struct {
-	id    string
-	sched *Scheduler
-	seat  *seat      // the dispatcher's
-	pid   *actor.PID // set by the actor's Started, before anybody else has the Conn
-	mail  *mailbox
-
-	activity atomic.Uint32
-	since    atomic.Int64 // instant of the last change of activity
+	state    atomic.Uint64 // activity, and since when
 	answered atomic.Int64
 	closing  atomic.Bool // somebody outside has ended it
+	mail     mailbox
+	sched    *Scheduler
+	seat     *seat // the dispatcher's
 	socket   atomic.Pointer[conn.Conn]
+
+	id       string
+	pid      *actor.PID // set by the actor's Started, before anybody else has the Conn
 	opening  opening // written before the first report
 	line     *line   // nil where nothing is pipelined
 
@@ -49,7 +48,7 @@ func (c *Conn) Requests() int { return int(c.answered.Load()) }
 
 // Closed tells whether it has ended, or was told to.
 func (c *Conn) Closed() bool {
-	return c.closing.Load() || activity(c.activity.Load()) == actClosed
+	return c.closing.Load() || c.activity() == actClosed
 }
 
 // Abort is Close with a cause for the call under way.
@@ -85,11 +84,15 @@ func (c *Conn) spoiled() bool {
 	return s == nil || s.Spoiled()
 }
 
-// publish shows what the connection is doing, and since when.
+// publish shows what the connection is doing, and since when: in one word, which is
+// stored several times a request.
 func (c *Conn) publish(a activity, now instant) {
-	c.activity.Store(uint32(a))
-	c.since.Store(int64(now))
+	c.state.Store(uint64(now)<<activityBits | uint64(a))
 }
+
+func (c *Conn) activity() activity { return activity(c.state.Load() & (1<<activityBits - 1)) }
+
+func (c *Conn) since() instant { return instant(c.state.Load() >> activityBits) }
 
 var errDialLost = errors.New("troupe: the connection's actor failed while dialling")
 
@@ -105,8 +108,8 @@ func (c *Conn) obituary() (outcome, error) {
 func (c *Conn) snapshot(now instant) ConnSnapshot {
 	return ConnSnapshot{
 		ID:       c.id,
-		State:    activity(c.activity.Load()).String(),
-		For:      max(0, now.since(instant(c.since.Load()))),
+		State:    c.activity().String(),
+		For:      max(0, now.since(c.since())),
 		Peer:     c.RemoteAddr(),
 		Requests: c.Requests(),
 	}

@@ -15,27 +15,28 @@ import (
 // connection is the actor that owns one socket. Its handlers block in I/O, on the
 // goroutine of the call that uses it. What it may do when is in connstate.go.
 type connection struct {
-	*Conn
-	tls   *tls.Config // nil: plain
-	state connState
+	Conn  // in one piece with what its handlers need: a request finds all of it cold
+	phase connState
 	io    *conn.Conn // nil while dialing
 	used  instant    // last use of the socket
 
-	cancelDial context.CancelFunc
 	verdict    outcome // of the answer being read, should the rest of it come
 	closeAfter bool    // the request said Connection: close
 
 	// The report to the dispatcher, sent when the mailbox is free.
 	report any
-	up     connUp
 	idle   connIdle
+	up     connUp
+
+	tls        *tls.Config // nil: plain
+	cancelDial context.CancelFunc
 }
 
 func newConnection(s *Scheduler, st *seat, cfg *tls.Config, id string) *connection {
-	c := &connection{Conn: &Conn{id: id, sched: s, seat: st}, tls: cfg}
+	c := &connection{tls: cfg}
+	c.id, c.sched, c.seat = id, s, st
 	c.publish(actDialing, s.now())
-	c.mail = newMailbox(&s.crew, 0) // nobody does another's blocking I/O
-	c.mail.tenant = c
+	c.mail.crew, c.mail.tenant = &s.crew, c // without a budget: nobody does another's blocking I/O
 	c.up.seat, c.idle.seat = st, st
 	if s.cfg.PipelineDepth > 1 {
 		c.line = newLine(c)
@@ -128,7 +129,7 @@ func (c *connection) handle(ctx actor.Context, message any) bool {
 }
 
 func (c *connection) accept(e connEvent, m any) bool {
-	if accepts[c.state][e] {
+	if accepts[c.phase][e] {
 		return true
 	}
 	reject(m)
@@ -184,7 +185,7 @@ func (c *connection) wrote(ctx actor.Context, call *Call, err error, undisturbed
 	case call.err == errStale:
 		c.endStale(ctx, call)
 	case err == nil && undisturbed:
-		c.state = connWriting
+		c.phase = connWriting
 		if !call.last && !call.early {
 			call.answered = c.io.Answered()
 		}
@@ -227,7 +228,10 @@ func (c *connection) read(ctx actor.Context, call *Call) {
 // ready looks at the connection before anything is written, and at whether the
 // caller still wants it. short: the look is left to Ask.
 func (c *connection) ready(ctx actor.Context, call *Call, short bool) bool {
-	now := call.waiter.granted // a moment ago
+	now, during := call.waiter.granted, actWriting // it was a moment ago
+	if short {
+		during = actReading // a small request is out at once
+	}
 	if !short && !c.io.Alive(now.since(c.used)) {
 		call.err = errStale
 		c.endStale(ctx, call)
@@ -241,7 +245,7 @@ func (c *connection) ready(ctx actor.Context, call *Call, short bool) bool {
 			c.used, c.report = used, &giveBack{seat: c.seat} // it is as old as it was
 		}
 	} else {
-		c.publish(actWriting, now)
+		c.publish(during, now)
 		return true
 	}
 	call.slot.complete()
@@ -285,7 +289,6 @@ func (c *connection) write(call *Call, short bool) error {
 	}
 	var err error
 	if short {
-		c.activity.Store(uint32(actReading)) // a small request is out at once
 		call.sent, err = c.io.Ask(head)
 	} else {
 		call.sent, err = c.begin(call, head, body, call.File == nil)
@@ -327,7 +330,9 @@ const smallAnswer = 512
 
 // answer reads the head and, unless streamed, the body.
 func (c *connection) answer(call *Call) error {
-	c.activity.Store(uint32(actReading)) // for as long as the exchange: no look at the clock
+	if c.activity() != actReading {
+		c.publish(actReading, c.since()) // for as long as the exchange: no look at the clock
+	}
 	s, a := c.sched, c.sched.NewAnswer()
 	call.answer = a
 	var err error
@@ -357,7 +362,7 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 		call.note(c.io, c.sched.now())
 		c.end(ctx, c.verdictOn(call, err), nil)
 	case !c.io.Finished():
-		c.state = connReading
+		c.phase = connReading
 		now := c.sched.now()
 		call.origin += now.since(call.began)
 		call.note(c.io, now)
@@ -386,7 +391,7 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 // free makes the connection idle and reports so.
 func (c *connection) free(out outcome, keep time.Duration) {
 	c.io.Park()
-	c.state = connOpen
+	c.phase = connOpen
 	c.used = c.sched.now()
 	c.publish(actIdle, c.used)
 	c.idle.at, c.idle.out, c.idle.keep = c.used, out, keep
@@ -401,13 +406,13 @@ const (
 )
 
 func (c *connection) abandon(ctx actor.Context, drain bool) {
-	if c.state == connReading && drain && !c.closeAfter && !c.interrupted() &&
+	if c.phase == connReading && drain && !c.closeAfter && !c.interrupted() &&
 		c.io.Drain(drainBytes, drainTime) && c.io.Reusable() {
 		c.answered.Add(1)
 		c.free(c.verdict, 0)
 		return
 	}
-	if c.state == connReading {
+	if c.phase == connReading {
 		c.end(ctx, c.verdict, nil) // the origin has answered
 		return
 	}
@@ -438,10 +443,10 @@ func (c *connection) end(ctx actor.Context, out outcome, err error) {
 // from ending.
 func (c *connection) close() {
 	defer func() { _ = recover() }()
-	if c.state == connClosed {
+	if c.phase == connClosed {
 		return
 	}
-	c.state = connClosed
+	c.phase = connClosed
 	c.publish(actClosed, c.sched.now())
 	if c.cancelDial != nil {
 		c.cancelDial()

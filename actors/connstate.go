@@ -63,6 +63,8 @@ var accepts = [connStates][connEvents]bool{
 // activity is what a connection publishes of itself.
 type activity uint32
 
+const activityBits = 3 // leaves room for 73 years in nanoseconds
+
 const (
 	actDialing activity = iota
 	actHandshaking

@@ -42,17 +42,18 @@ func TestConnectionRefusesWhatItsStateDoesNotExpect(t *testing.T) {
 			if accepts[st][e] {
 				continue
 			}
-			c := &connection{Conn: &Conn{sched: s}, state: st}
+			c := &connection{phase: st}
+			c.sched = s
 			call := s.NewCall()
-			call.conn, call.ctx = c.Conn, t.Context()
+			call.conn, call.ctx = &c.Conn, t.Context()
 			if c.accept(e, message(call)) {
 				t.Errorf("state %d took event %d", st, e)
 			}
 			if !call.slot.wait(nil, nil) || call.err == nil {
 				t.Errorf("state %d, event %d: the sender got no error", st, e)
 			}
-			if c.state != st {
-				t.Errorf("state %d, event %d: the state became %d", st, e, c.state)
+			if c.phase != st {
+				t.Errorf("state %d, event %d: the state became %d", st, e, c.phase)
 			}
 		}
 	}

@@ -26,7 +26,7 @@ func (c *connection) dial(actx actor.Context) {
 	}
 	c.cancelDial = cancel
 	key := c.seat.origin.key // immutable
-	late := s.giveUpDial(c.Conn)
+	late := s.giveUpDial(&c.Conn)
 	started := s.crew.run(func() {
 		m := &dialed{}
 		defer func() { // even where the driver ends the goroutine
@@ -117,7 +117,7 @@ func (c *connection) dialed(ctx actor.Context, m *dialed) {
 	}
 	c.socket.Store(m.io)
 	c.err = nil
-	c.state = connOpen
+	c.phase = connOpen
 	c.used = c.sched.now()
 	c.publish(actIdle, c.used)
 	c.report = &c.up

@@ -46,7 +46,7 @@ func newDispatcher(s *Scheduler, random func() float64) *dispatcher {
 	})
 	// Spawning asks both at once: one Props serves all connections, and none holds one.
 	d.props = actor.PropsFromProducer(func() actor.Actor { return d.next },
-		actor.WithMailbox(func() actor.Mailbox { return d.next.mail }))
+		actor.WithMailbox(func() actor.Mailbox { return &d.next.mail }))
 	return d
 }
 
@@ -164,7 +164,7 @@ func (d *dispatcher) spawn(ctx actor.Context, s *seat) {
 		o.tls = conn.TLSConfig(base, o.key.Host)
 	}
 	c := newConnection(d.sched, s, o.tls, strconv.FormatUint(d.named, 10))
-	s.conn = c.Conn
+	s.conn = &c.Conn
 	d.next = c
 	pid, err := ctx.SpawnNamed(d.props, "conn-"+c.id)
 	d.next = nil

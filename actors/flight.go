@@ -27,14 +27,14 @@ func (c *connection) flushLater() {
 // flush writes all that are queued.
 func (c *connection) flush(ctx actor.Context) {
 	l := c.line
-	if c.state == connOpen {
+	if c.phase == connOpen {
 		if !c.io.Alive(c.sched.now().since(c.used)) {
 			c.diedIdle = c.answered.Load() > 0 && !c.interrupted()
 			c.end(ctx, outcomeNeutral, nil) // its calls move on
 			return
 		}
 		c.io.Pipeline()
-		c.state = connShared
+		c.phase = connShared
 		c.publish(actReading, c.sched.now())
 	}
 	for {
@@ -213,12 +213,12 @@ func (c *connection) landed(s *spot, t *landing, now instant) (over bool, err er
 // rest ends the sharing once every call is answered, and reports the last of them.
 func (c *connection) rest() {
 	t, quiet := c.line.settled()
-	if quiet && c.state == connShared {
+	if quiet && c.phase == connShared {
 		if c.sched.cfg.ResponseHeaderTimeout > 0 {
 			c.io.PatientUntil(time.Time{})
 		}
 		c.io.Park()
-		c.state = connOpen
+		c.phase = connOpen
 		c.used = c.sched.now()
 		c.publish(actIdle, c.used)
 	}

@@ -16,7 +16,7 @@ import (
 type Conn struct {
 	// What a small request touches comes first, since it is no more in the cache when
 	// the answer comes.
-	sock    *socket
+	sock    socket
 	buffers *Buffers
 	lent    *[]byte // nil while idle
 	buf     []byte  // *lent
@@ -53,11 +53,12 @@ type Conn struct {
 
 // New takes over nc, a freshly opened socket.
 func New(nc net.Conn, buffers *Buffers) *Conn {
-	s := newSocket(nc)
-	c := &Conn{sock: s, nc: s, remote: nc.RemoteAddr(), buffers: buffers}
+	c := &Conn{remote: nc.RemoteAddr(), buffers: buffers}
+	c.sock.open(nc)
+	c.nc = &c.sock
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
-		c.direct = s.raw != nil
+		c.direct = c.sock.raw != nil
 	}
 	return c
 }

@@ -46,7 +46,7 @@ const sessionsPerOrigin = 16
 // with a *TLSError in it unless the context's end or an interruption brought it
 // about; the socket is closed then.
 func (c *Conn) Secure(ctx context.Context, cfg *tls.Config) error {
-	t := tls.Client(c.sock, cfg)
+	t := tls.Client(&c.sock, cfg)
 	if err := t.HandshakeContext(ctx); err != nil {
 		c.sock.Close()
 		if ctx.Err() != nil {

@@ -119,7 +119,7 @@ func (c *Conn) listen() {
 	for over := false; !over; {
 		var found finding
 		found, over = c.hearMore(&h)
-		c.watch.note(found, c.sock)
+		c.watch.note(found, &c.sock)
 	}
 }
 

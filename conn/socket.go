@@ -29,8 +29,9 @@ const (
 // socket is the driver's net.Conn with the two things TLS must not hide: a look
 // at what waits without blocking, and whether the peer really closed.
 type socket struct {
+	cause atomic.Pointer[error] // why the socket was closed from outside
+	raw   syscall.RawConn       // nil where the driver's conn has none
 	net.Conn
-	raw syscall.RawConn // nil where the driver's conn has none
 
 	// noWait makes Read answer errWouldBlock instead of blocking: a look
 	// through the TLS layer. Owner: the connection's goroutine.
@@ -39,8 +40,7 @@ type socket struct {
 	// close_notify before it, that is an incomplete close (RFC 9112 §9.8).
 	sawEOF bool
 
-	cause atomic.Pointer[error] // why the socket was closed from outside
-	alert error                 // the peer's TLS alert, where a look found one
+	alert error // the peer's TLS alert, where a look found one
 
 	// A look of the owner's: the function is made once, so that it costs no
 	// allocation, and leaves its result in found.
@@ -48,14 +48,14 @@ type socket struct {
 	found sight
 }
 
-func newSocket(nc net.Conn) *socket {
-	s := &socket{Conn: nc}
+// open takes over the driver's conn.
+func (s *socket) open(nc net.Conn) {
+	s.Conn = nc
 	if sc, ok := nc.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			s.raw = raw
 		}
 	}
-	return s
 }
 
 // errWouldBlock says that a look found nothing. crypto/tls keeps its state sound

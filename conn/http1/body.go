@@ -47,7 +47,12 @@ type Body struct {
 // *Error means that this is in doubt. Whatever b was in before is forgotten; trailers from before are
 // gone. h must be whole.
 func (b *Body) Start(method string, h *Head) error {
-	*b = Body{trail: b.trail[:0], spans: b.spans[:0]}
+	if b.framing == FramingChunked { // else the rest of it is as it was: cold, and empty
+		*b = Body{trail: b.trail[:0], spans: b.spans[:0]}
+	} else {
+		b.length, b.left, b.err, b.state = 0, 0, nil, 0
+	}
+	b.framing = 0
 	if bodyless(method, h.Status()) {
 		return nil
 	}
