@@ -272,6 +272,7 @@ func (d *dispatcher) stopped() {
 
 func (d *dispatcher) snapshot(now instant) Snapshot {
 	var snap Snapshot
+	d.pool.shelve()
 	for _, o := range d.pool.keyed {
 		snap.Origins = append(snap.Origins, o.snapshot(now))
 	}

@@ -32,6 +32,7 @@ type pool struct {
 	last     *origin       // of the last acquire: hashing its key costs 50 ns
 	seats    list[*seat]   // all whose slot is taken
 	idle     list[*seat]   // of all origins, the longest idle first
+	warm     *seat         // idle, and not listed yet: see rest
 	owned    list[*seat]   // Fresh: waiting for their owner, the longest idle first
 	starving list[*origin] // in the order in which they came to need a slot
 	empty    list[*origin] // nothing to schedule, the longest empty first
@@ -236,6 +237,13 @@ func (p *pool) grant(now instant, s *seat, w *waiter) {
 // takeIdle takes the youngest idle connection of o out of the pool, if w takes
 // that, ending those that may not be used any more.
 func (p *pool) takeIdle(now instant, o *origin, w *waiter) *seat {
+	if s := p.warm; s != nil && s.origin == o {
+		if w.takes(now, s) && s.usable(now) {
+			p.warm = nil
+			return s
+		}
+		p.shelve()
+	}
 	for k := o.idle.back; k != nil; k = o.idle.back {
 		s := k.of
 		if !w.takes(now, s) {
@@ -251,6 +259,10 @@ func (p *pool) takeIdle(now instant, o *origin, w *waiter) *seat {
 }
 
 func (p *pool) unlist(s *seat) {
+	if p.warm == s {
+		p.warm = nil
+		return // it is in no list
+	}
 	s.turn.remove()
 	s.oldest.remove()
 	s.space.remove()
@@ -258,6 +270,7 @@ func (p *pool) unlist(s *seat) {
 
 // serve gives waiting calls of o what there is: idle connections, then dials.
 func (p *pool) serve(now instant, o *origin) {
+	p.shelve()
 	for k := o.waiters.front; k != nil && o.idle.len() > 0; {
 		w := k.of
 		k = k.next

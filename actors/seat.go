@@ -166,7 +166,10 @@ func (p *pool) next(now instant, s *seat) *waiter {
 	return w
 }
 
-// rest puts a connection that nobody waits for where it is found again.
+// rest puts a connection that nobody waits for where it is found again. The youngest
+// idle one is in no list until another decision needs the lists, or there is a younger
+// one: mostly its caller comes back first, and two lists' neighbours are memory that
+// nobody else has touched for long.
 func (p *pool) rest(now instant, s *seat) {
 	s.rested = true
 	s.idleUntil = 0
@@ -178,18 +181,21 @@ func (p *pool) rest(now instant, s *seat) {
 			s.idleUntil = until
 		}
 	}
-	all := &p.idle
-	if s.owner == nil {
+	switch {
+	case s.owner == nil && s.state == seatLooking:
 		s.state = seatIdle
-		insertByIdle(&s.origin.idle, &s.turn, s)
-	} else {
+		p.list(s) // it keeps its place
+	case s.owner == nil:
+		s.state = seatIdle
+		p.shelve()
+		p.warm = s
+	case p.cfg.Fresh:
 		s.state = seatOwned
-		if !p.cfg.Fresh {
-			return // leased: its owner hands it back
-		}
-		all = &p.owned
+		insertByIdle(&p.owned, &s.oldest, s)
+	default:
+		s.state = seatOwned
+		return // leased: its owner hands it back
 	}
-	insertByIdle(all, &s.oldest, s)
 	if p.sweepAt == 0 {
 		p.sweepAt = now.add(p.sweepInterval())
 		p.wakeAt(p.sweepAt)
@@ -198,6 +204,19 @@ func (p *pool) rest(now instant, s *seat) {
 		p.expiry = e
 		p.wakeAt(e)
 	}
+}
+
+// shelve lists the youngest idle connection.
+func (p *pool) shelve() {
+	if s := p.warm; s != nil {
+		p.warm = nil
+		p.list(s)
+	}
+}
+
+func (p *pool) list(s *seat) {
+	insertByIdle(&s.origin.idle, &s.turn, s)
+	insertByIdle(&p.idle, &s.oldest, s)
 }
 
 // insertByIdle keeps l in the order of idleSince. Only a connection back from a

@@ -46,6 +46,7 @@ func (p *pool) sweep(now instant) {
 		return
 	}
 	p.expiry = never
+	p.shelve()
 	for _, l := range []*list[*seat]{&p.idle, &p.owned} {
 		for k := l.front; k != nil; {
 			s := k.of
