@@ -20,24 +20,35 @@ func (s *Scheduler) Do(ctx context.Context, c *Call) (*Answer, error) {
 	var err error
 	switch {
 	case ctx.Err() != nil:
-		err = &conn.Error{Op: conn.OpQueue, Err: Ended(ctx)}
+		err = endedBefore(ctx)
 	case c.Reader != nil:
 		err = s.doReading(c)
 	default:
 		err = s.onSomeConnection(c, nil)
 	}
-	switch {
-	case err == nil:
-		return c.answer, nil
-	case c.lost:
+	if err != nil {
+		s.noteFailure(c)
 		return nil, err
 	}
+	return c.answer, nil
+}
+
+// Not inlined, as others here that are rare: what they need would be room on the stack of
+// every call that waits.
+//
+//go:noinline
+func endedBefore(ctx context.Context) error { return &conn.Error{Op: conn.OpQueue, Err: Ended(ctx)} }
+
+// noteFailure notes when a call failed, and takes back what there is of an answer.
+func (s *Scheduler) noteFailure(c *Call) {
+	if c.lost {
+		return
+	}
 	c.times.failed(s.now())
-	if a := c.answer; a != nil { // a part of one
+	if a := c.answer; a != nil {
 		c.answer = nil
 		s.FreeAnswer(a)
 	}
-	return nil, err
 }
 
 // doReading is Do where the body comes from a Reader.
@@ -266,10 +277,17 @@ func (s *Scheduler) step(c *Call, message any) error {
 	c.slot.reset()
 	c.conn.mail.PostUserMessage(message)
 	if !c.slot.wait(nil, s.over) {
-		c.lost = true
-		return c.failure(conn.OpRead, c.sent, ErrSessionClosed)
+		return c.lose()
 	}
 	return c.err
+}
+
+// lose gives up a call that the session's end left with an actor.
+//
+//go:noinline
+func (c *Call) lose() error {
+	c.lost = true
+	return c.failure(conn.OpRead, c.sent, ErrSessionClosed)
 }
 
 // Read reads the next bytes of a streamed body into p, under the context of Do: what

@@ -296,7 +296,7 @@ func (c *connection) write(call *Call, short bool) error {
 	if err == nil && call.File != nil {
 		call.sent, err = c.io.SendFile(call.File, call.Size)
 	}
-	if err == conn.ErrAnswered { // stop sending, read the answer (RFC 9112 §9.5)
+	if err == nil || err == conn.ErrAnswered { // stop sending, read the answer (RFC 9112 §9.5)
 		return nil
 	}
 	return c.writeFailure(call, err)

@@ -37,7 +37,12 @@ func (s *slot) complete() {
 // when one of the two channels, which may be nil, was closed first: the slot is still owed its
 // completion then, and collect takes it.
 func (s *slot) wait(left, over <-chan struct{}) bool {
-	if s.state.Load() == slotDone || !s.state.CompareAndSwap(slotPending, slotParked) {
+	return s.state.Load() == slotDone || s.park(left, over)
+}
+
+//go:noinline
+func (s *slot) park(left, over <-chan struct{}) bool {
+	if !s.state.CompareAndSwap(slotPending, slotParked) {
 		return true
 	}
 	if left == nil && over == nil {

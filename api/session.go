@@ -77,7 +77,7 @@ func (s *Session) send(ctx context.Context, method, url string, opts []Option) (
 		return nil, err
 	}
 	if r.entered = s.calls.enter(); !r.entered {
-		return nil, r.explain(&conn.Error{Op: conn.OpQueue, Err: ErrSessionClosed}, Trace{})
+		return nil, r.closed()
 	}
 	ctx = r.bound(ctx)
 	for {
@@ -108,15 +108,31 @@ func (r *request) try(ctx context.Context) (*Response, error) {
 	call := r.call
 	a, err := r.session.sched.Do(ctx, call)
 	r.tries++
-	switch {
-	case err == nil:
-		a.Times.Since(&r.began)
-		return r.response(a), nil
-	case call.Lost():
-		return nil, r.explain(err, Trace{Attempts: r.tries})
+	if err != nil {
+		return nil, r.failed(err)
 	}
-	call.Times().Since(&r.began)
-	return nil, r.explain(err, trace(call.Times(), call.Used(), r.tries))
+	a.Times.Since(&r.began)
+	return r.response(a), nil
+}
+
+// What follows is apart from the path of a call that succeeds: the stack that a call
+// holds while it waits is memory that has to come back into the cache.
+
+// failed is the error of a try.
+func (r *request) failed(err error) error {
+	t := Trace{Attempts: r.tries}
+	if call := r.call; !call.Lost() {
+		call.Times().Since(&r.began)
+		t = trace(call.Times(), call.Used(), r.tries)
+	}
+	return r.explain(err, t)
+}
+
+// closed is the error of a call that came too late.
+//
+//go:noinline
+func (r *request) closed() error {
+	return r.explain(&conn.Error{Op: conn.OpQueue, Err: ErrSessionClosed}, Trace{})
 }
 
 // response wraps an answer. The URL is kept as it was given where that is how it was
