@@ -21,10 +21,10 @@ type Conn struct {
 	seat     *seat // the dispatcher's
 	socket   atomic.Pointer[conn.Conn]
 
-	id       string
-	pid      *actor.PID // set by the actor's Started, before anybody else has the Conn
-	opening  opening // written before the first report
-	line     *line   // nil where nothing is pipelined
+	id      string
+	pid     *actor.PID // set by the actor's Started, before anybody else has the Conn
+	opening opening    // written before the first report
+	line    *line      // nil where nothing is pipelined
 
 	// The obituary: written by the actor before it ends, read after that.
 	out      outcome

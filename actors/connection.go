@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"slices"
@@ -325,8 +326,17 @@ func (c *connection) begin(call *Call, head, body []byte, whole bool) (conn.Sent
 
 func (c *connection) limits() http1.Limits { return http1.Limits{Bytes: c.sched.cfg.MaxHeaderBytes} }
 
-// smallAnswer is how many bytes most answers to small requests have no more than.
+// smallAnswer is how many bytes of an answer most have no more than, where nothing is
+// there yet.
 const smallAnswer = 512
+
+// begin makes a's memory ready for the answer to call: what it was asked stands before it.
+// Fresh memory is made as large as what has come already.
+func (a *Answer) begin(call *Call, come int) {
+	asked := call.written()
+	a.Buf = append(slices.Grow(a.Buf[:0], len(asked)+cmp.Or(come, smallAnswer)), asked...)
+	a.HeadAt = len(a.Buf)
+}
 
 // answer reads the head and, unless streamed, the body.
 func (c *connection) answer(call *Call) error {
@@ -336,8 +346,7 @@ func (c *connection) answer(call *Call) error {
 	s, a := c.sched, c.sched.NewAnswer()
 	call.answer = a
 	var err error
-	a.Buf = append(slices.Grow(a.Buf[:0], len(call.Head)+smallAnswer), call.written()...)
-	a.HeadAt = len(a.Buf)
+	a.begin(call, c.io.Buffered())
 	a.Buf, err = c.io.ReadHead(call.Method, &a.Head, a.Buf, c.limits(), s.cfg.ResponseHeaderTimeout)
 	a.BodyAt = len(a.Buf)
 	if err == nil && !call.Stream {

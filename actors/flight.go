@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -167,8 +166,7 @@ func (c *connection) take(s *spot) (err error) {
 		a = c.sched.NewAnswer()
 		s.answer = a
 		if call != nil {
-			a.Buf = append(slices.Grow(a.Buf[:0], len(call.Head)+smallAnswer), call.Head...)
-			a.HeadAt = len(a.Buf)
+			a.begin(call, 0)
 		}
 	case call == nil:
 		a.Buf = a.Buf[:0] // nobody wants it

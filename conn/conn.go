@@ -291,6 +291,9 @@ func (c *Conn) Reusable() bool {
 // Finished tells whether the whole answer came in.
 func (c *Conn) Finished() bool { return c.finished }
 
+// Buffered is how many bytes have been read from the socket and not been used.
+func (c *Conn) Buffered() int { return c.w - c.r }
+
 // Park gives the read buffer back while nothing is due.
 func (c *Conn) Park() {
 	c.unwatch()
