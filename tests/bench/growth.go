@@ -32,14 +32,16 @@ const few = 64
 // Growths are all series.
 func Growths() []Growth {
 	return []Growth{
-		{Name: "origins", Sizes: []int{1, 10, 100, 1000}, Clients: []string{"troupe", FastHTTP, Bare},
-			shape: func(n int) shape { return shape{callers: few, origins: n, conns: few} }},
-		{Name: "waiters", Sizes: []int{1000, 10_000, 100_000}, Clients: []string{"troupe", Bare},
+		{Name: "origins", Kernel: true, Sizes: []int{1, 10, 100, 1000}, Clients: []string{"troupe", FastHTTP, Bare},
+			shape: func(n int) shape { return shape{callers: few, origins: n, conns: max(2, few/n)} }},
+		{Name: "waiters", Kernel: true, Sizes: []int{1000, 10_000, 100_000}, Clients: []string{"troupe", Bare},
 			shape: func(n int) shape { return shape{callers: few + n, origins: 1, conns: few} }},
-		{Name: "connections", Sizes: []int{10, 100, 1000, 10_000}, Clients: []string{"troupe", FastHTTP, Bare},
+		{Name: "connections", Kernel: true, Sizes: []int{10, 100, 1000, 10_000}, Clients: []string{"troupe", FastHTTP, Bare},
 			shape: func(n int) shape { return shape{callers: n, origins: 1, conns: n} }},
-		{Name: "sockets", Kernel: true, Sizes: []int{10, 100, 1000, 10_000}, Clients: []string{"troupe", FastHTTP, Bare},
-			shape: func(n int) shape { return shape{callers: n, origins: 1, conns: n} }},
+		{Name: "origins, no kernel", Sizes: []int{1, 10, 100, 1000}, Clients: []string{"troupe", FastHTTP, Bare},
+			shape: func(n int) shape { return shape{callers: few, origins: n, conns: few} }},
+		{Name: "waiters, no kernel", Sizes: []int{1000, 10_000, 100_000}, Clients: []string{"troupe", Bare},
+			shape: func(n int) shape { return shape{callers: few + n, origins: 1, conns: few} }},
 	}
 }
 

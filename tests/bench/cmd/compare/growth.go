@@ -26,10 +26,11 @@ const (
 
 // growthTitles say what the series are.
 var growthTitles = map[string]string{
-	"origins":     "Origins: 64 callers, each goes from one origin to the next; no kernel",
-	"waiters":     "Waiters: so many callers beyond the 64 that 64 connections serve; no kernel",
-	"connections": "Connections: as many callers; no kernel",
-	"sockets":     "Connections: as many callers; real sockets",
+	"origins":            "Origins: 64 callers, each goes from one origin to the next",
+	"waiters":            "Waiters: so many callers beyond the 64 that 64 connections serve",
+	"connections":        "Connections: as many callers",
+	"origins, no kernel": "Origins, without a kernel",
+	"waiters, no kernel": "Waiters, without a kernel",
 }
 
 // runGrowth measures what a request costs as the load grows. Ratios are taken within a
@@ -46,7 +47,9 @@ func runGrowth(ctx context.Context, s *settings) (string, error) {
 		}
 		text, ratios := growthTable(g, cost)
 		fmt.Fprintf(&b, "%s:\n\n%s\n", growthTitles[g.Name], text)
-		lines = append(lines, ratios)
+		if g.Kernel {
+			lines = append(lines, ratios)
+		}
 	}
 	image, err := linePlot(s, "growth", axes{title: "troupe: CPU per request as the load grows", x: "size", y: "ratio to the smallest size", logX: true}, lines)
 	return b.String() + image, err
@@ -95,6 +98,7 @@ func growthCost(ctx context.Context, s *settings, g bench.Growth, client string,
 func growthTable(g bench.Growth, cost map[string][][]float64) (string, line) {
 	ratios := line{name: g.Name}
 	head := append([]string{g.Name}, g.Clients...)
+	head = append(head, "troupe to bare")
 	var rows [][]string
 	for i, size := range g.Sizes {
 		row := []string{strconv.Itoa(size)}
@@ -109,7 +113,11 @@ func growthTable(g bench.Growth, cost map[string][][]float64) (string, line) {
 				ratios.points = append(ratios.points, plotter.XY{X: float64(size), Y: ratio})
 			}
 		}
-		rows = append(rows, row)
+		to := slices.Clone(cost["troupe"][i])
+		for round := range to {
+			to[round] /= cost[bench.Bare][i][round]
+		}
+		rows = append(rows, append(row, fmt.Sprintf("%.2f", spreadOf(to).median)))
 	}
 	return grid(head, rows), ratios
 }
