@@ -24,8 +24,8 @@ type Origin struct {
 // Request is what a call sends. Exactly one of Bytes, File and Reader holds the
 // body, or none does.
 type Request struct {
-	Origin Origin
-	Method string // decides how the answer is framed (HEAD has no body)
+	Origin *Origin // read until Do has returned
+	Method string  // decides how the answer is framed (HEAD has no body)
 
 	// Head is the whole request head, its empty line included. The call may
 	// append to it.

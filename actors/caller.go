@@ -140,7 +140,7 @@ func (s *Scheduler) acquireFor(c *Call) error {
 	c.conn = nil
 	w := &c.waiter
 	*w = waiter{
-		call: c, key: &c.Origin, owner: c.Owner, lease: c.lease,
+		call: c, key: c.Origin, owner: c.Owner, lease: c.lease,
 		lane: c.Lane, again: c.Again, pipes: c.pipes(),
 	}
 	switch {
@@ -359,7 +359,7 @@ func (s *Scheduler) Lease(ctx context.Context, o Origin) (*Conn, *Owner, error) 
 		return nil, nil, &conn.Error{Op: conn.OpQueue, Err: err}
 	}
 	c := s.NewCall()
-	c.ctx, c.Origin, c.lease = ctx, o, true
+	c.ctx, c.Origin, c.lease = ctx, &o, true
 	for {
 		c.Owner = &Owner{}
 		if err := s.acquireFor(c); err != nil {

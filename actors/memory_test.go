@@ -89,7 +89,7 @@ var testOrigin = Origin{Scheme: "http", Host: "origin.test", Port: "80"}
 // get sends a GET and returns the body.
 func get(ctx context.Context, s *Scheduler, change ...func(*Request)) (string, error) {
 	c := s.NewCall()
-	c.Origin, c.Method = testOrigin, "GET"
+	c.Origin, c.Method = &testOrigin, "GET"
 	c.Head = append(c.Head[:0], "GET / HTTP/1.1\r\nHost: origin.test\r\n\r\n"...)
 	for _, f := range change {
 		f(&c.Request)

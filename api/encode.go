@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seed53b03582/troupe/actors"
 	"github.com/seed53b03582/troupe/conn"
 	"github.com/seed53b03582/troupe/conn/http1"
 )
@@ -43,12 +42,13 @@ func (r *request) prepare(url string, opts []Option) (err error) {
 // encode makes the next request of the call: its head, and where it goes.
 func (r *request) encode() (err error) {
 	call := r.call
-	if call.Origin, err = r.origin(); err != nil {
+	if err = r.setOrigin(); err != nil {
 		return err
 	}
+	call.Origin = &r.to.Origin
 	r.closes, r.decodes = false, false
 	r.cookie = r.session.cookiesFor(&r.to)
-	if call.Head, err = r.appendHead(call.Head[:0], call.Origin.Proxy); err != nil {
+	if call.Head, err = r.appendHead(call.Head[:0], r.to.Proxy); err != nil {
 		return err
 	}
 	call.Method = r.method
@@ -70,17 +70,18 @@ func (r *request) located(err error) error {
 	return err
 }
 
-// origin is what the scheduler groups connections by. http has no TLS settings:
-// calls with and without them share.
-func (r *request) origin() (o actors.Origin, err error) {
-	o = actors.Origin{Scheme: r.to.scheme, Host: r.to.host, Port: r.to.port}
+// setOrigin completes what the scheduler groups connections by. http has no TLS
+// settings: calls with and without them share.
+func (r *request) setOrigin() (err error) {
+	o := &r.to.Origin
+	o.TLS, o.Proxy = nil, nil
 	if o.Scheme == "https" {
 		o.TLS = r.tls
 	}
 	if p := r.session.proxies; p != nil {
 		o.Proxy, err = p.of(r.to.url())
 	}
-	return o, err
+	return err
 }
 
 // checkMethod puts the known methods into capitals; others are case-sensitive
@@ -163,9 +164,9 @@ func (r *request) appendHead(dst []byte, proxy *conn.Proxy) ([]byte, error) {
 	}
 	// Method, target and authority have been checked; what is constant needs no check.
 	dst = append(append(dst, r.method...), ' ')
-	forwarded := proxy != nil && proxy.Forwards(r.to.scheme)
+	forwarded := proxy != nil && proxy.Forwards(r.to.Scheme)
 	if forwarded { // absolute-form, RFC 9112 §3.2.2
-		dst = append(append(append(dst, r.to.scheme...), "://"...), r.to.authority...)
+		dst = append(append(append(dst, r.to.Scheme...), "://"...), r.to.authority...)
 	}
 	dst = append(append(dst, r.to.target...), " HTTP/1.1\r\nHost: "...)
 	dst = append(append(dst, cmp.Or(r.host, r.to.authority)...), "\r\n"...)

@@ -81,7 +81,7 @@ func (r *request) leave(to location) {
 		if r.wishes != noWishes {
 			r.authorize, r.host, r.connection = "", "", nil
 		}
-		r.downgraded = r.downgraded || r.to.scheme == "https" && to.scheme == "http"
+		r.downgraded = r.downgraded || r.to.Scheme == "https" && to.Scheme == "http"
 	}
 	if r.connection != nil && r.connection.conn.Closed() {
 		r.connection = nil // it was for the URL before, and ended with it

@@ -261,7 +261,7 @@ func (r *request) allowed(ctx context.Context, wait time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
 		return false
 	}
-	return r.session.sched.MayRetry(r.call.Origin)
+	return r.session.sched.MayRetry(r.to.Origin)
 }
 
 // retryAfter reads seconds or a date (RFC 9110 §10.2.3).

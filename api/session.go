@@ -124,7 +124,7 @@ func (r *request) try(ctx context.Context) (*Response, error) {
 func (r *request) response(a *actors.Answer) *Response {
 	url := r.url
 	if !r.to.is(url) {
-		url = r.to.String() + r.to.fragment
+		url = r.to.String() + r.to.aside().fragment
 	}
 	resp := &Response{status: int32(a.Head.Status()), url: url, session: r.session, tries: int32(r.tries)}
 	resp.connection = Connection{conn: a.Conn, owner: a.Owner}
