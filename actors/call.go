@@ -21,8 +21,7 @@ type Origin struct {
 	Proxy  *conn.Proxy // by identity; nil means none
 }
 
-// Request is what a call sends. Exactly one of Bytes, File and Reader holds the
-// body, or none does.
+// Request is what a call sends.
 type Request struct {
 	Origin *Origin // read until Do has returned
 	Method string  // decides how the answer is framed (HEAD has no body)
@@ -30,9 +29,37 @@ type Request struct {
 	// Head is the whole request head, its empty line included. The call may
 	// append to it.
 	Head []byte
+	// Body follows the head; nil: none does. It is read until Do has returned.
+	Body *Body
+	// MaxBody bounds the answer's body where that is not streamed, in bytes; <= 0: no bound.
+	MaxBody int64
+
+	// Conn pins the call to one connection: it waits while that one is busy.
+	Conn *Conn
+	// Owner must be the connection's owner where it has one (a lease, or a
+	// one-shot call's own connection); nil for a plain pin.
+	Owner *Owner
+
 	// Close tells that Head says Connection: close: nothing is sent on the
 	// connection afterwards (RFC 9112 §9.6).
 	Close bool
+	// Again tells that its caller has sent a request before: this is another try, which
+	// MayRetry has counted, or what a redirect led to. It may finish during a Shutdown.
+	Again bool
+	// Lane is which idle connections will do.
+	Lane Lane
+
+	// Pipeline tells that it may share a connection with others, where
+	// Config.PipelineDepth says so and the rest of it allows that.
+	Pipeline bool
+	// Stream leaves the body on the connection: Do returns after the head and
+	// Read takes the body in pieces.
+	Stream bool
+}
+
+// Body is what a request carries. Exactly one of Bytes, File and Reader holds it, or,
+// where it is empty, none does.
+type Body struct {
 	// Bytes is a body in memory. It goes out with the head and is only read.
 	Bytes []byte
 	// File is a body on disk: Size bytes from its current offset, sent by the
@@ -47,32 +74,14 @@ type Request struct {
 	// Quick tells that Reader gives memory of the caller's and never blocks: Do
 	// then does not return before it has read the last of it.
 	Quick bool
-
 	// Expect is how long the server may take to ask for the body before it is sent
 	// unasked (the head says Expect: 100-continue); 0: the body follows at once.
 	Expect time.Duration
+}
 
-	// Again tells that its caller has sent a request before: this is another try, which
-	// MayRetry has counted, or what a redirect led to. It may finish during a Shutdown.
-	Again bool
-	// Lane is which idle connections will do.
-	Lane Lane
-
-	// Pipeline tells that it may share a connection with others, where
-	// Config.PipelineDepth says so and the rest of it allows that.
-	Pipeline bool
-
-	// Conn pins the call to one connection: it waits while that one is busy.
-	Conn *Conn
-	// Owner must be the connection's owner where it has one (a lease, or a
-	// one-shot call's own connection); nil for a plain pin.
-	Owner *Owner
-
-	// Stream leaves the body on the connection: Do returns after the head and
-	// Read takes the body in pieces.
-	Stream bool
-	// MaxBody bounds a body that is not streamed, in bytes; <= 0: no bound.
-	MaxBody int64
+// inMemory tells whether the body, if any, is at hand and may go out at once.
+func (b *Body) inMemory() bool {
+	return b == nil || b.File == nil && b.Reader == nil && b.Expect == 0
 }
 
 // Answer is what came back. It is the caller's, who may hand it back with FreeAnswer.

@@ -21,7 +21,7 @@ func (s *Scheduler) Do(ctx context.Context, c *Call) (*Answer, error) {
 	switch {
 	case ctx.Err() != nil:
 		err = &conn.Error{Op: conn.OpQueue, Err: Ended(ctx)}
-	case c.Reader != nil:
+	case c.Body != nil && c.Body.Reader != nil:
 		err = s.doReading(c)
 	default:
 		err = s.onSomeConnection(c, nil)
@@ -46,11 +46,11 @@ func (s *Scheduler) doReading(c *Call) error {
 	if s.closing.Load() {
 		return &conn.Error{Op: conn.OpQueue, Err: ErrSessionClosed}
 	}
-	body := newPump(c.Reader, c.Size)
+	body := newPump(c.Body.Reader, c.Body.Size)
 	c.reading = body.done
-	defer body.stop(c.Quick)
+	defer body.stop(c.Body.Quick)
 	defer func() { c.unread = !body.started }()
-	if c.Expect > 0 { // nothing is read that the server may not want
+	if c.Body.Expect > 0 { // nothing is read that the server may not want
 		return s.onSomeConnection(c, body)
 	}
 	body.start()

@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"crypto/tls"
+	"os"
 	"slices"
 	"time"
 
@@ -265,8 +266,8 @@ func (c *connection) resume(ctx actor.Context, call *Call, op conn.Op) bool {
 // asks tells whether the call takes the short way: one that looks at the socket
 // itself.
 func (c *connection) asks(call *Call) bool {
-	return c.io.CanAsk() && call.File == nil && call.Reader == nil && call.Expect == 0 &&
-		len(call.Bytes) <= joinUpTo && c.sched.cfg.ResponseHeaderTimeout <= 0
+	return c.io.CanAsk() && call.Body.inMemory() && (call.Body == nil || len(call.Body.Bytes) <= joinUpTo) &&
+		c.sched.cfg.ResponseHeaderTimeout <= 0
 }
 
 // joinUpTo is the size of a body that is copied behind its head to go out with
@@ -276,8 +277,13 @@ const joinUpTo = 16 << 10
 // write sends a request that is at hand as a whole.
 func (c *connection) write(call *Call) error {
 	c.closeAfter = call.Close
-	head, body := call.Head, call.Bytes
-	if len(body) <= joinUpTo && call.Expect == 0 {
+	head := call.Head
+	var body []byte
+	var file *os.File
+	if b := call.Body; b != nil {
+		body, file = b.Bytes, b.File
+	}
+	if len(body) > 0 && len(body) <= joinUpTo && call.Body.Expect == 0 {
 		head, body = append(head, body...), nil
 		call.joined = len(head) - len(call.Head)
 		call.Head = head[:len(call.Head)] // the memory, not the body: another try joins anew
@@ -287,10 +293,10 @@ func (c *connection) write(call *Call) error {
 		c.activity.Store(uint32(actReading)) // a small request is out at once
 		call.sent, err = c.io.Ask(head)
 	} else {
-		call.sent, err = c.begin(call, head, body, call.File == nil)
+		call.sent, err = c.begin(call, head, body, file == nil)
 	}
-	if err == nil && call.File != nil {
-		call.sent, err = c.io.SendFile(call.File, call.Size)
+	if err == nil && file != nil {
+		call.sent, err = c.io.SendFile(file, call.Body.Size)
 	}
 	if err == conn.ErrAnswered { // stop sending, read the answer (RFC 9112 §9.5)
 		return nil
@@ -302,14 +308,14 @@ func (c *connection) write(call *Call) error {
 // head says Expect: 100-continue, when the server has asked for the body or has had
 // its time to (RFC 9110 §10.1.1). conn.ErrAnswered: it does not want it.
 func (c *connection) begin(call *Call, head, body []byte, whole bool) (conn.Sent, error) {
-	if call.Expect == 0 {
+	if call.Body == nil || call.Body.Expect == 0 {
 		return c.io.Write(head, body, whole)
 	}
 	sent, err := c.io.Write(head, nil, false)
 	if err != nil {
 		return sent, err
 	}
-	proceed, err := c.io.AwaitContinue(call.Expect, c.limits())
+	proceed, err := c.io.AwaitContinue(call.Body.Expect, c.limits())
 	switch {
 	case err != nil:
 		return sent, err

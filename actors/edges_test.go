@@ -156,7 +156,7 @@ func TestQuickBodyIsNotReadAfterTheCall(t *testing.T) {
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err := get(ctx, s, post(body, 1<<20), func(r *Request) { r.Quick = true })
+		_, err := get(ctx, s, post(body, 1<<20), func(r *Request) { r.Body.Quick = true })
 		over = true
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)

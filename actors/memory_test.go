@@ -104,7 +104,7 @@ func get(ctx context.Context, s *Scheduler, change ...func(*Request)) (string, e
 // post makes get send body, in chunks.
 func post(body io.Reader, size int64) func(*Request) {
 	return func(r *Request) {
-		r.Method, r.Reader, r.Size = "POST", body, size
+		r.Method, r.Body = "POST", &Body{Reader: body, Size: size}
 		length := "Transfer-Encoding: chunked"
 		if size >= 0 {
 			length = "Content-Length: " + http.Header{"N": {itoa(size)}}.Get("N")

@@ -85,7 +85,7 @@ func (r *request) authorization() string {
 		if r.crossed {
 			return ""
 		}
-		value, _ := r.session.digests.authorization(r.space(), r.digest, &r.nonce, r.method, r.to.target)
+		value, _ := r.session.digests.authorization(r.space(), r.digest, &r.nonce, r.call.Method, r.to.target)
 		return value
 	}
 	if u := r.to.more; u != nil && r.authorize == "" && (u.user != "" || u.password != "") {

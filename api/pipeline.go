@@ -81,7 +81,7 @@ func (p *Pipeline) settings() pipeline {
 // scheduler to judge.
 func (r *request) pipelines() bool {
 	p := &r.session.pipeline
-	if !p.on || !idempotentMethod(r.method) {
+	if !p.on || !idempotentMethod(r.call.Method) {
 		return false
 	}
 	return len(p.origins) == 0 || slices.ContainsFunc(p.origins, func(o location) bool {

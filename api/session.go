@@ -72,7 +72,7 @@ func (s *Session) send(ctx context.Context, method, url string, opts []Option) (
 		}
 		r.release()
 	}()
-	r.method = method
+	r.call.Method = method
 	if err := r.prepare(url, opts); err != nil {
 		return nil, err
 	}
