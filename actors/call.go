@@ -115,6 +115,7 @@ func (s *Scheduler) FreeAnswer(a *Answer) {
 	}
 	a.Head.Reset()
 	a.Buf, a.HeadAt, a.BodyAt, a.Conn, a.Owner = a.Buf[:0], 0, 0, nil, nil
+	a.Times = Times{}
 	s.answers.Put(a)
 }
 
@@ -144,9 +145,10 @@ func (a *Answer) Values(name string) [][]byte { return a.Head.Values(a.Buf[a.Hea
 // Its identity is what counts.
 type Owner struct{ _ byte }
 
-// Call is one request on its way. It holds every message that travels for it, so
+// Call is one request on its way. It is every message that travels for it, so
 // that a request sends them without allocating. It comes from NewCall, belongs
-// to one goroutine, and serves one request after another.
+// to one goroutine, and serves one request after another. A hundred thousand may wait
+// at once: what only some need is behind a pointer.
 type Call struct {
 	Request
 
@@ -154,42 +156,49 @@ type Call struct {
 	ctx    context.Context
 	times  Times
 	answer *Answer // from when the first of it is there: who waits holds none
-	lease  bool
-	lost   bool // an actor may still know it: not to be used again
 
 	slot   slot
 	waiter waiter
 	conn   *Conn  // granted
 	place  uint64 // in its line
-	alone  bool   // it has shared a connection: the next it has for itself
 
-	acquire   acquire
-	roundTrip roundTrip
-	send      send
-	feed      feed
-	receive   receive
-	read      read
+	lease  bool
+	lost   bool // an actor may still know it: not to be used again
+	alone  bool // it has shared a connection: the next it has for itself
+	hungUp int8 // new connections so far that the server closed at once
 
 	// One step of the exchange.
-	piece  []byte // to write: with send and feed
-	last   bool   // piece is the last
-	early  bool   // the server has answered: it wants no more pieces
-	hungUp int    // new connections so far that the server closed at once
-	joined int    // bytes of the body that went out in one piece with the head
+	done   bool // the answer is complete
+	sent   conn.Sent
+	joined uint16        // bytes of the body that went out in one piece with the head
+	began  instant       // of the step
+	origin time.Duration // how long earlier steps had the origin at work
+	err    error
+	*parts // nil until inParts
+}
+
+// parts is what a call needs whose body comes in pieces, or whose answer is taken so.
+type parts struct {
+	piece []byte // to write: with send and feed
+	last  bool   // piece is the last
+	early bool   // the server has answered: it wants no more pieces
 	// answered is closed when the server answers between two pieces.
 	answered <-chan struct{}
 	unread   bool            // nothing of Reader was
 	reading  <-chan struct{} // closed when nobody reads Reader any more
-	into     []byte          // to read into: with read
-	fill     bool            // all of it
-	n        int             // read
-	pipe     *conn.Pipe      // to fill instead, where that can be; nil: none
-	piped    bool            // it was
-	sent     conn.Sent
-	began    instant       // of the step
-	origin   time.Duration // how long earlier steps had the origin at work
-	done     bool          // the answer is complete
-	err      error
+
+	into  []byte     // to read into: with read
+	fill  bool       // all of it
+	n     int        // read
+	pipe  *conn.Pipe // to fill instead, where that can be; nil: none
+	piped bool       // it was
+}
+
+// inParts makes room for parts, which is kept for the calls to come.
+func (c *Call) inParts() {
+	if c.parts == nil {
+		c.parts = new(parts)
+	}
 }
 
 // Lost tells that an actor may still be at work on the call, after the session's end:
@@ -224,15 +233,12 @@ func (c *Call) written() []byte {
 	if c.joined > keepBody {
 		return c.Head
 	}
-	return c.Head[:len(c.Head)+c.joined]
+	return c.Head[:len(c.Head)+int(c.joined)]
 }
 
 // NewCall gives an empty call.
 func (s *Scheduler) NewCall() *Call {
-	c := &Call{sched: s, slot: slot{ch: make(chan struct{}, 1)}}
-	c.acquire.call, c.roundTrip.call, c.send.call = c, c, c
-	c.feed.call, c.receive.call, c.read.call = c, c, c
-	return c
+	return &Call{sched: s, slot: slot{ch: make(chan struct{}, 1)}}
 }
 
 // maxKeptHead keeps one large request from holding its memory for ever.
@@ -245,8 +251,11 @@ func (c *Call) Reset() {
 		c.Head = nil
 	}
 	c.ctx, c.answer, c.conn, c.err = nil, nil, nil, nil
-	c.piece, c.into, c.lease, c.done = nil, nil, false, false
-	c.answered, c.reading, c.joined, c.unread = nil, nil, 0, false
+	c.lease, c.done, c.joined = false, false, 0
+	c.times = Times{}
+	if c.parts != nil {
+		*c.parts = parts{}
+	}
 }
 
 // refused answers an acquire that reached no dispatcher.

@@ -47,6 +47,7 @@ func (s *Scheduler) doReading(c *Call) error {
 		return &conn.Error{Op: conn.OpQueue, Err: ErrSessionClosed}
 	}
 	body := newPump(c.Body.Reader, c.Body.Size)
+	c.inParts()
 	c.reading = body.done
 	defer body.stop(c.Body.Quick)
 	defer func() { c.unread = !body.started }()
@@ -107,9 +108,9 @@ func (c *Call) noteAsked() {
 // noteGrant notes the end of the wait for a connection.
 func (c *Call) noteGrant() {
 	t, w := &c.times, &c.waiter
-	t.granted, t.fresh = w.granted, !w.served
-	if t.fresh {
-		t.opening = w.seat.conn.opening
+	t.granted, t.opening = w.granted, nil
+	if !w.served {
+		t.opening = &w.seat.conn.opening
 	}
 }
 
@@ -140,7 +141,7 @@ func (s *Scheduler) acquireFor(c *Call) error {
 	c.conn = nil
 	w := &c.waiter
 	*w = waiter{
-		call: c, key: c.Origin, owner: c.Owner, lease: c.lease,
+		call: c, owner: c.Owner, lease: c.lease,
 		lane: c.Lane, again: c.Again, pipes: c.pipes(),
 	}
 	switch {
@@ -148,11 +149,9 @@ func (s *Scheduler) acquireFor(c *Call) error {
 		w.owner = &Owner{}
 	case c.Conn != nil && c.Conn.sched != s:
 		return ErrForeignConnection
-	case c.Conn != nil:
-		w.pin = c.Conn.seat
 	}
 	c.slot.reset()
-	s.mail.PostUserMessage(&c.acquire)
+	s.mail.PostUserMessage((*acquire)(c))
 	if !c.slot.wait(c.ctx.Done(), nil) {
 		return s.leave(c)
 	}
@@ -177,7 +176,7 @@ func (s *Scheduler) leave(c *Call) error {
 	}
 	w := &c.waiter
 	switch {
-	case w.seat != nil && s.cfg.Fresh && w.pin == nil:
+	case w.seat != nil && s.cfg.Fresh && c.Conn == nil:
 		w.seat.conn.Close() // it was for this call alone
 		return &conn.Error{Op: conn.OpQueue, Err: c.whyGone()}
 	case w.seat != nil:
@@ -218,15 +217,15 @@ func (c *Call) acquireError(err error) error {
 
 // exchange runs c on the connection it was granted.
 func (s *Scheduler) exchange(c *Call, body *pump) error {
-	c.sent, c.done, c.early, c.joined = conn.SentNothing, false, false, 0
+	c.sent, c.done, c.joined = conn.SentNothing, false, 0
 	if c.waiter.pipes {
 		return s.share(c)
 	}
 	if body == nil {
-		return s.step(c, &c.roundTrip)
+		return s.step(c, (*roundTrip)(c))
 	}
-	c.piece, c.last = body.piece, body.last
-	if err := s.step(c, &c.send); err != nil {
+	c.piece, c.last, c.early = body.piece, body.last, false
+	if err := s.step(c, (*send)(c)); err != nil {
 		return err
 	}
 	if !c.early {
@@ -237,7 +236,7 @@ func (s *Scheduler) exchange(c *Call, body *pump) error {
 			return err
 		}
 	}
-	return s.step(c, &c.receive)
+	return s.step(c, (*receive)(c))
 }
 
 // feed sends the next piece of a body, unless the server answers before there is
@@ -256,7 +255,7 @@ func (s *Scheduler) feed(c *Call, body *pump) error {
 		return nil
 	}
 	c.piece, c.last = body.piece, body.last
-	return s.step(c, &c.feed)
+	return s.step(c, (*feed)(c))
 }
 
 // step sends one message to the connection and returns how it ended. The
@@ -279,8 +278,9 @@ func (s *Scheduler) Read(c *Call, p []byte, fill bool) (n int, done bool, err er
 	if c.done {
 		return 0, true, nil
 	}
+	c.inParts()
 	c.into, c.fill, c.n, c.pipe = p, fill, 0, nil
-	err = s.step(c, &c.read)
+	err = s.step(c, (*read)(c))
 	return c.n, c.done, err
 }
 
@@ -290,8 +290,9 @@ func (s *Scheduler) Splice(c *Call, p []byte, pipe *conn.Pipe) (n int, piped, do
 	if c.done {
 		return 0, false, true, nil
 	}
+	c.inParts()
 	c.into, c.fill, c.n, c.pipe, c.piped = p, false, 0, pipe, false
-	err = s.step(c, &c.read)
+	err = s.step(c, (*read)(c))
 	c.pipe = nil
 	return c.n, c.piped, c.done, err
 }
@@ -317,7 +318,7 @@ func (s *Scheduler) Abandon(c *Call) {
 // AwaitReader waits until nobody reads the body of c's last Do any more, so that it
 // can be sent from its start again.
 func (s *Scheduler) AwaitReader(ctx context.Context, c *Call) error {
-	if c.reading == nil {
+	if c.parts == nil || c.reading == nil {
 		return nil
 	}
 	select {
@@ -346,7 +347,7 @@ func (s *Scheduler) Sleep(ctx context.Context, d time.Duration) error {
 
 // Unread tells that the last Do has read nothing of the body's Reader: the server did
 // not ask for it.
-func (c *Call) Unread() bool { return c.unread }
+func (c *Call) Unread() bool { return c.parts != nil && c.unread }
 
 // Abort ends a streamed call from any goroutine, for a cause that its next Read is
 // told. The connection is closed.

@@ -76,23 +76,23 @@ func (c *connection) handle(ctx actor.Context, message any) bool {
 	switch m := message.(type) {
 	case *roundTrip:
 		if c.accept(evRoundTrip, m) {
-			c.roundTrip(ctx, m.call)
+			c.roundTrip(ctx, (*Call)(m))
 		}
 	case *send:
 		if c.accept(evSend, m) {
-			c.send(ctx, m.call)
+			c.send(ctx, (*Call)(m))
 		}
 	case *feed:
 		if c.accept(evFeed, m) {
-			c.feed(ctx, m.call)
+			c.feed(ctx, (*Call)(m))
 		}
 	case *receive:
 		if c.accept(evReceive, m) {
-			c.receive(ctx, m.call)
+			c.receive(ctx, (*Call)(m))
 		}
 	case *read:
 		if c.accept(evRead, m) {
-			c.read(ctx, m.call)
+			c.read(ctx, (*Call)(m))
 		}
 	case *abandon:
 		if c.accept(evAbandon, m) {
@@ -285,7 +285,7 @@ func (c *connection) write(call *Call) error {
 	}
 	if len(body) > 0 && len(body) <= joinUpTo && call.Body.Expect == 0 {
 		head, body = append(head, body...), nil
-		call.joined = len(head) - len(call.Head)
+		call.joined = uint16(len(head) - len(call.Head)) // joinUpTo at most
 		call.Head = head[:len(call.Head)] // the memory, not the body: another try joins anew
 	}
 	var err error

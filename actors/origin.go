@@ -9,14 +9,12 @@ import (
 // waiter is one call's wish for a connection. It belongs to the dispatcher from
 // acquire until it is answered.
 type waiter struct {
-	call  *Call   // whose slot is completed with the answer
-	key   *Origin // the call's
-	pin   *seat   // this connection or none
-	owner *Owner  // the right to an owned pin; with lease, the owner to be
-	lease bool    // take the connection out of the pool
-	lane  Lane    // which idle connections it takes
-	again bool    // it was counted before
-	pipes bool    // it shares a connection with others
+	call  *Call  // whose slot is completed with the answer
+	owner *Owner // the right to an owned pin; with lease, the owner to be
+	lease bool   // take the connection out of the pool
+	lane  Lane   // which idle connections it takes
+	again bool   // it was counted before
+	pipes bool   // it shares a connection with others
 
 	rested  bool // with seat: it has been idle
 	served  bool // with seat: it has been granted before
@@ -32,6 +30,14 @@ type waiter struct {
 	seat    *seat
 	err     error
 	granted instant // when
+}
+
+// pin is the connection that w wants and no other; nil: any of its origin.
+func (w *waiter) pin() *seat {
+	if c := w.call.Conn; c != nil {
+		return c.seat
+	}
+	return nil
 }
 
 // seatState is what the scheduler uses a connection for.

@@ -120,11 +120,11 @@ func (p *pool) acquire(now instant, w *waiter) {
 		p.refuse(w, ErrSessionClosed)
 		return
 	}
-	if w.pin != nil {
+	if w.pin() != nil {
 		p.acquirePinned(now, w)
 		return
 	}
-	o := p.originOf(w.key)
+	o := p.originOf(w.call.Origin)
 	w.origin = o
 	var err error
 	if w.probe, err = o.breaker.admit(); err != nil {
@@ -156,11 +156,11 @@ func (p *pool) acquire(now instant, w *waiter) {
 // acquirePinned: a call wants one connection and no other. It waits while that
 // one is busy; the breaker has no say, since no other connection would be opened.
 func (p *pool) acquirePinned(now instant, w *waiter) {
-	s := w.pin
+	s := w.pin()
 	o := s.origin
 	w.origin = o
 	switch {
-	case o.key != *w.key:
+	case o.key != *w.call.Origin:
 		p.refuse(w, ErrWrongOrigin)
 	case s.state >= seatStopping || s.conn.Closed():
 		p.refuse(w, conn.ErrClosed)
@@ -185,7 +185,7 @@ func (p *pool) leave(now instant, w *waiter) {
 		p.stop(w.dial)
 		p.dismiss(now, w, errLeft)
 	default:
-		if k := w.origin.dialing.front; k != nil && w.pin == nil {
+		if k := w.origin.dialing.front; k != nil && w.pin() == nil {
 			w.dial = k.of
 		}
 		p.dismiss(now, w, errLeft)
