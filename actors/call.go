@@ -37,7 +37,8 @@ type Request struct {
 	// Conn pins the call to one connection: it waits while that one is busy.
 	Conn *Conn
 	// Owner must be the connection's owner where it has one (a lease, or a
-	// one-shot call's own connection); nil for a plain pin.
+	// one-shot call's own connection); nil for a plain pin. Do sets it where it is nil
+	// and the connection becomes the call's own (Config.Fresh).
 	Owner *Owner
 
 	// Close tells that Head says Connection: close: nothing is sent on the
@@ -173,8 +174,8 @@ type Call struct {
 	joined uint16        // bytes of the body that went out in one piece with the head
 	began  instant       // of the step
 	origin time.Duration // how long earlier steps had the origin at work
-	err    error
-	*parts // nil until inParts
+	err    error         // of it, or why no connection was granted
+	*parts               // nil until inParts
 }
 
 // parts is what a call needs whose body comes in pieces, or whose answer is taken so.
@@ -260,7 +261,7 @@ func (c *Call) Reset() {
 
 // refused answers an acquire that reached no dispatcher.
 func (c *Call) refused(err error) {
-	c.waiter.err = err
+	c.err = err
 	c.slot.complete()
 }
 

@@ -83,7 +83,7 @@ func (s *Scheduler) onSomeConnection(c *Call, body *pump) error {
 		c.noteGrant()
 		err = s.exchange(c, body)
 		if err == nil {
-			c.answer.Conn, c.answer.Owner = c.conn, c.waiter.owner
+			c.answer.Conn, c.answer.Owner = c.conn, c.Owner
 			return nil
 		}
 		if err != errStale {
@@ -138,15 +138,12 @@ func (c *Call) refusedByAlert() bool {
 
 // acquireFor gets c a connection, in c.conn, or tells why there is none.
 func (s *Scheduler) acquireFor(c *Call) error {
-	c.conn = nil
+	c.conn, c.err = nil, nil
 	w := &c.waiter
-	*w = waiter{
-		call: c, owner: c.Owner, lease: c.lease,
-		lane: c.Lane, again: c.Again, pipes: c.pipes(),
-	}
+	*w = waiter{call: c, lease: c.lease, lane: c.Lane, again: c.Again, pipes: c.pipes()}
 	switch {
-	case c.Conn == nil && s.cfg.Fresh && w.owner == nil:
-		w.owner = &Owner{}
+	case c.Conn == nil && s.cfg.Fresh && c.Owner == nil:
+		c.Owner = &Owner{}
 	case c.Conn != nil && c.Conn.sched != s:
 		return ErrForeignConnection
 	}
@@ -155,8 +152,8 @@ func (s *Scheduler) acquireFor(c *Call) error {
 	if !c.slot.wait(c.ctx.Done(), nil) {
 		return s.leave(c)
 	}
-	if w.err != nil {
-		return c.acquireError(w.err)
+	if c.err != nil {
+		return c.acquireError(c.err)
 	}
 	c.conn = w.seat.conn
 	return nil
@@ -182,12 +179,12 @@ func (s *Scheduler) leave(c *Call) error {
 	case w.seat != nil:
 		g := &giveBack{seat: w.seat}
 		if w.lease {
-			g.owner = w.owner
+			g.owner = c.Owner
 		}
 		s.mail.PostUserMessage(g)
 		return &conn.Error{Op: conn.OpQueue, Err: c.whyGone()}
-	case w.err != errLeft:
-		return c.acquireError(w.err)
+	case c.err != errLeft:
+		return c.acquireError(c.err)
 	}
 	return &conn.Error{Op: w.op(), Err: c.whyGone()}
 }

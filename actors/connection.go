@@ -286,7 +286,7 @@ func (c *connection) write(call *Call) error {
 	if len(body) > 0 && len(body) <= joinUpTo && call.Body.Expect == 0 {
 		head, body = append(head, body...), nil
 		call.joined = uint16(len(head) - len(call.Head)) // joinUpTo at most
-		call.Head = head[:len(call.Head)] // the memory, not the body: another try joins anew
+		call.Head = head[:len(call.Head)]                // the memory, not the body: another try joins anew
 	}
 	var err error
 	if c.asks(call) {

@@ -164,7 +164,7 @@ func (p *pool) acquirePinned(now instant, w *waiter) {
 		p.refuse(w, ErrWrongOrigin)
 	case s.state >= seatStopping || s.conn.Closed():
 		p.refuse(w, conn.ErrClosed)
-	case s.state == seatIdle, s.state == seatOwned && (s.owner == w.owner):
+	case s.state == seatIdle, s.state == seatOwned && (s.owner == w.call.Owner):
 		p.unlist(s)
 		p.grant(now, s, w)
 	case s.pinned.len() >= p.cfg.MaxQueuePerOrigin:
@@ -179,7 +179,7 @@ func (p *pool) acquirePinned(now instant, w *waiter) {
 // already, nothing happens.
 func (p *pool) leave(now instant, w *waiter) {
 	switch {
-	case w.seat != nil || w.err != nil:
+	case w.seat != nil || w.call.err != nil:
 	case w.dial != nil: // Fresh: the dial was for it alone
 		w.dial.serves = nil
 		p.stop(w.dial)
@@ -211,7 +211,7 @@ func (p *pool) unqueue(w *waiter) {
 }
 
 func (p *pool) refuse(w *waiter, err error) {
-	w.err = err
+	w.call.err = err
 	p.do(effRefuse, w, nil)
 }
 
@@ -220,7 +220,7 @@ func (p *pool) grant(now instant, s *seat, w *waiter) {
 	w.seat, w.rested, w.served, w.granted = s, s.rested, s.served, now
 	s.served = true
 	if w.lease {
-		s.owner = w.owner
+		s.owner = w.call.Owner
 		s.state = seatOwned
 		w.probe.settle(outcomeNeutral) // a lease is no request
 	} else {
