@@ -80,6 +80,14 @@ type Body struct {
 	Expect time.Duration
 }
 
+// bytes is what of the body goes out with the head.
+func (b *Body) bytes() []byte {
+	if b == nil {
+		return nil
+	}
+	return b.Bytes
+}
+
 // inMemory tells whether the body, if any, is at hand and may go out at once.
 func (b *Body) inMemory() bool {
 	return b == nil || b.File == nil && b.Reader == nil && b.Expect == 0

@@ -3,7 +3,6 @@ package actors
 import (
 	"context"
 	"crypto/tls"
-	"os"
 	"slices"
 	"time"
 
@@ -266,8 +265,7 @@ func (c *connection) resume(ctx actor.Context, call *Call, op conn.Op) bool {
 // asks tells whether the call takes the short way: one that looks at the socket
 // itself.
 func (c *connection) asks(call *Call) bool {
-	return c.io.CanAsk() && call.Body.inMemory() && (call.Body == nil || len(call.Body.Bytes) <= joinUpTo) &&
-		c.sched.cfg.ResponseHeaderTimeout <= 0
+	return c.io.CanAsk() && call.Body.inMemory() && len(call.Body.bytes()) <= joinUpTo && c.sched.cfg.ResponseHeaderTimeout <= 0
 }
 
 // joinUpTo is the size of a body that is copied behind its head to go out with
@@ -277,26 +275,22 @@ const joinUpTo = 16 << 10
 // write sends a request that is at hand as a whole.
 func (c *connection) write(call *Call) error {
 	c.closeAfter = call.Close
-	head := call.Head
-	var body []byte
-	var file *os.File
-	if b := call.Body; b != nil {
-		body, file = b.Bytes, b.File
-	}
+	head, body := call.Head, call.Body.bytes()
 	if len(body) > 0 && len(body) <= joinUpTo && call.Body.Expect == 0 {
 		head, body = append(head, body...), nil
 		call.joined = uint16(len(head) - len(call.Head)) // joinUpTo at most
 		call.Head = head[:len(call.Head)]                // the memory, not the body: another try joins anew
 	}
 	var err error
+	fromFile := call.Body != nil && call.Body.File != nil
 	if c.asks(call) {
 		c.activity.Store(uint32(actReading)) // a small request is out at once
 		call.sent, err = c.io.Ask(head)
 	} else {
-		call.sent, err = c.begin(call, head, body, file == nil)
+		call.sent, err = c.begin(call, head, body, !fromFile)
 	}
-	if err == nil && file != nil {
-		call.sent, err = c.io.SendFile(file, call.Body.Size)
+	if err == nil && fromFile {
+		call.sent, err = c.io.SendFile(call.Body.File, call.Body.Size)
 	}
 	if err == conn.ErrAnswered { // stop sending, read the answer (RFC 9112 §9.5)
 		return nil

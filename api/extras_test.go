@@ -35,7 +35,7 @@ func TestCallsWithoutOptionsWriteIntoExtrasOfTheirOwn(t *testing.T) {
 			}
 		}
 	}
-	for _, url := range []string{"http://us:er@127.0.0.1:1/", "http://a\x00b/", server.URL + "/#x"} {
+	for _, url := range []string{"http://us%0Aer:word@127.0.0.1:1/", "http://us:er@127.0.0.1:1/", "http://a\x00b/", server.URL + "/#x"} {
 		s.Get(t.Context(), url)
 	}
 	if !reflect.DeepEqual(noExtras, new(extras)) {

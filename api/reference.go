@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"errors"
-	"net/url"
 	"strconv"
 	"strings"
 )
@@ -107,28 +106,6 @@ func (l *location) inherit(m *location, hasFragment bool) {
 		to.fragment = from.fragment
 	}
 	m.setAside(to)
-}
-
-// sameOrigin tells whether credentials for l may go to m (RFC 6454 §4).
-func (l *location) sameOrigin(m *location) bool {
-	return l.Scheme == m.Scheme && l.Host == m.Host && l.Port == m.Port
-}
-
-// url is l for cookie jars and proxy functions: as url.Parse would give it, with
-// the zone of an IPv6 address, without user info, default port and fragment.
-func (l *location) url() *url.URL {
-	path, query := cutQuery(l.target)
-	u := &url.URL{Scheme: l.Scheme, Host: l.authority, Path: unescape(path)}
-	if _, zone, ok := strings.Cut(l.Host, "%"); ok {
-		u.Host = strings.Replace(l.authority, "]", "%"+zone+"]", 1)
-	}
-	if u.EscapedPath() != path { // net/url would write it in another way
-		u.RawPath = path
-	}
-	if query != "" {
-		u.RawQuery, u.ForceQuery = query[1:], query == "?"
-	}
-	return u
 }
 
 // controlByte is where the first control character is, or -1.

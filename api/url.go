@@ -8,53 +8,7 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
-
-	"github.com/seed53b03582/troupe/actors"
 )
-
-// location is a URL taken apart into what a request needs of it.
-type location struct {
-	// Origin is what is dialled; its TLS and Proxy are the request's to set. The Host
-	// is ASCII; an IPv6 address has its zone.
-	actors.Origin
-	authority string // for the Host header: brackets, no zone, no default port (RFC 9110 §7.2)
-	target    string // path and query, beginning with "/", without dot segments (RFC 9112 §3.2.1)
-	more      *aside // nil for most
-}
-
-// aside is what a URL may have beside what is sent.
-type aside struct {
-	fragment string // with its "#"; only shown by Response.URL
-	user     string // decoded; never shown
-	password string // decoded; never shown
-}
-
-func (l *location) aside() aside {
-	if l.more == nil {
-		return aside{}
-	}
-	return *l.more
-}
-
-func (l *location) setAside(a aside) {
-	l.more = nil
-	if a != (aside{}) {
-		kept := a // only here it is memory of the heap's
-		l.more = &kept
-	}
-}
-
-// String is the URL for errors: no user info, and no fragment, as that may be a
-// secret too.
-func (l *location) String() string { return l.Scheme + "://" + l.authority + l.target }
-
-// is tells whether raw is the URL as String gives it.
-func (l *location) is(raw string) bool {
-	at := len(l.Scheme) + len("://") + len(l.authority)
-	return len(raw) == at+len(l.target) && raw[at:] == l.target &&
-		raw[at-len(l.authority):at] == l.authority && strings.HasPrefix(raw, l.Scheme) &&
-		raw[len(l.Scheme):at-len(l.authority)] == "://"
-}
 
 // parseURL takes a URL apart. What users paste is made valid where it can be;
 // the rest is an *InputError that never shows user info.
