@@ -21,18 +21,46 @@ type Origin struct {
 	Proxy  *conn.Proxy // by identity; nil means none
 }
 
-// Request is what a call sends. Exactly one of Bytes, File and Reader holds the
-// body, or none does.
+// Request is what a call sends.
 type Request struct {
-	Origin Origin
-	Method string // decides how the answer is framed (HEAD has no body)
+	Origin *Origin // read until Do has returned
+	Method string  // decides how the answer is framed (HEAD has no body)
 
 	// Head is the whole request head, its empty line included. The call may
 	// append to it.
 	Head []byte
+	// Body follows the head; nil: none does. It is read until Do has returned.
+	Body *Body
+	// MaxBody bounds the answer's body where that is not streamed, in bytes; <= 0: no bound.
+	MaxBody int64
+
+	// Conn pins the call to one connection: it waits while that one is busy.
+	Conn *Conn
+	// Owner must be the connection's owner where it has one (a lease, or a
+	// one-shot call's own connection); nil for a plain pin. Do sets it where it is nil
+	// and the connection becomes the call's own (Config.Fresh).
+	Owner *Owner
+
 	// Close tells that Head says Connection: close: nothing is sent on the
 	// connection afterwards (RFC 9112 §9.6).
 	Close bool
+	// Again tells that its caller has sent a request before: this is another try, which
+	// MayRetry has counted, or what a redirect led to. It may finish during a Shutdown.
+	Again bool
+	// Lane is which idle connections will do.
+	Lane Lane
+
+	// Pipeline tells that it may share a connection with others, where
+	// Config.PipelineDepth says so and the rest of it allows that.
+	Pipeline bool
+	// Stream leaves the body on the connection: Do returns after the head and
+	// Read takes the body in pieces.
+	Stream bool
+}
+
+// Body is what a request carries. Exactly one of Bytes, File and Reader holds it, or,
+// where it is empty, none does.
+type Body struct {
 	// Bytes is a body in memory. It goes out with the head and is only read.
 	Bytes []byte
 	// File is a body on disk: Size bytes from its current offset, sent by the
@@ -47,32 +75,22 @@ type Request struct {
 	// Quick tells that Reader gives memory of the caller's and never blocks: Do
 	// then does not return before it has read the last of it.
 	Quick bool
-
 	// Expect is how long the server may take to ask for the body before it is sent
 	// unasked (the head says Expect: 100-continue); 0: the body follows at once.
 	Expect time.Duration
+}
 
-	// Again tells that its caller has sent a request before: this is another try, which
-	// MayRetry has counted, or what a redirect led to. It may finish during a Shutdown.
-	Again bool
-	// Lane is which idle connections will do.
-	Lane Lane
+// bytes is what of the body goes out with the head.
+func (b *Body) bytes() []byte {
+	if b == nil {
+		return nil
+	}
+	return b.Bytes
+}
 
-	// Pipeline tells that it may share a connection with others, where
-	// Config.PipelineDepth says so and the rest of it allows that.
-	Pipeline bool
-
-	// Conn pins the call to one connection: it waits while that one is busy.
-	Conn *Conn
-	// Owner must be the connection's owner where it has one (a lease, or a
-	// one-shot call's own connection); nil for a plain pin.
-	Owner *Owner
-
-	// Stream leaves the body on the connection: Do returns after the head and
-	// Read takes the body in pieces.
-	Stream bool
-	// MaxBody bounds a body that is not streamed, in bytes; <= 0: no bound.
-	MaxBody int64
+// inMemory tells whether the body, if any, is at hand and may go out at once.
+func (b *Body) inMemory() bool {
+	return b == nil || b.File == nil && b.Reader == nil && b.Expect == 0
 }
 
 // Answer is what came back. It is the caller's, who may hand it back with FreeAnswer.
@@ -106,6 +124,7 @@ func (s *Scheduler) FreeAnswer(a *Answer) {
 	}
 	a.Head.Reset()
 	a.Buf, a.HeadAt, a.BodyAt, a.Conn, a.Owner = a.Buf[:0], 0, 0, nil, nil
+	a.Times = Times{}
 	s.answers.Put(a)
 }
 
@@ -135,9 +154,10 @@ func (a *Answer) Values(name string) [][]byte { return a.Head.Values(a.Buf[a.Hea
 // Its identity is what counts.
 type Owner struct{ _ byte }
 
-// Call is one request on its way. It holds every message that travels for it, so
+// Call is one request on its way. It is every message that travels for it, so
 // that a request sends them without allocating. It comes from NewCall, belongs
-// to one goroutine, and serves one request after another.
+// to one goroutine, and serves one request after another. A hundred thousand may wait
+// at once: what only some need is behind a pointer.
 type Call struct {
 	Request
 
@@ -145,42 +165,49 @@ type Call struct {
 	ctx    context.Context
 	times  Times
 	answer *Answer // from when the first of it is there: who waits holds none
-	lease  bool
-	lost   bool // an actor may still know it: not to be used again
 
 	slot   slot
 	waiter waiter
 	conn   *Conn  // granted
 	place  uint64 // in its line
-	alone  bool   // it has shared a connection: the next it has for itself
 
-	acquire   acquire
-	roundTrip roundTrip
-	send      send
-	feed      feed
-	receive   receive
-	read      read
+	lease  bool
+	lost   bool // an actor may still know it: not to be used again
+	alone  bool // it has shared a connection: the next it has for itself
+	hungUp int8 // new connections so far that the server closed at once
 
 	// One step of the exchange.
-	piece  []byte // to write: with send and feed
-	last   bool   // piece is the last
-	early  bool   // the server has answered: it wants no more pieces
-	hungUp int    // new connections so far that the server closed at once
-	joined int    // bytes of the body that went out in one piece with the head
+	done   bool // the answer is complete
+	sent   conn.Sent
+	joined uint16        // bytes of the body that went out in one piece with the head
+	began  instant       // of the step
+	origin time.Duration // how long earlier steps had the origin at work
+	err    error         // of it, or why no connection was granted
+	*parts               // nil until inParts
+}
+
+// parts is what a call needs whose body comes in pieces, or whose answer is taken so.
+type parts struct {
+	piece []byte // to write: with send and feed
+	last  bool   // piece is the last
+	early bool   // the server has answered: it wants no more pieces
 	// answered is closed when the server answers between two pieces.
 	answered <-chan struct{}
 	unread   bool            // nothing of Reader was
 	reading  <-chan struct{} // closed when nobody reads Reader any more
-	into     []byte          // to read into: with read
-	fill     bool            // all of it
-	n        int             // read
-	pipe     *conn.Pipe      // to fill instead, where that can be; nil: none
-	piped    bool            // it was
-	sent     conn.Sent
-	began    instant       // of the step
-	origin   time.Duration // how long earlier steps had the origin at work
-	done     bool          // the answer is complete
-	err      error
+
+	into  []byte     // to read into: with read
+	fill  bool       // all of it
+	n     int        // read
+	pipe  *conn.Pipe // to fill instead, where that can be; nil: none
+	piped bool       // it was
+}
+
+// inParts makes room for parts, which is kept for the calls to come.
+func (c *Call) inParts() {
+	if c.parts == nil {
+		c.parts = new(parts)
+	}
 }
 
 // Lost tells that an actor may still be at work on the call, after the session's end:
@@ -215,15 +242,12 @@ func (c *Call) written() []byte {
 	if c.joined > keepBody {
 		return c.Head
 	}
-	return c.Head[:len(c.Head)+c.joined]
+	return c.Head[:len(c.Head)+int(c.joined)]
 }
 
 // NewCall gives an empty call.
 func (s *Scheduler) NewCall() *Call {
-	c := &Call{sched: s, slot: slot{ch: make(chan struct{}, 1)}}
-	c.acquire.call, c.roundTrip.call, c.send.call = c, c, c
-	c.feed.call, c.receive.call, c.read.call = c, c, c
-	return c
+	return &Call{sched: s, slot: slot{ch: make(chan struct{}, 1)}}
 }
 
 // maxKeptHead keeps one large request from holding its memory for ever.
@@ -236,13 +260,16 @@ func (c *Call) Reset() {
 		c.Head = nil
 	}
 	c.ctx, c.answer, c.conn, c.err = nil, nil, nil, nil
-	c.piece, c.into, c.lease, c.done = nil, nil, false, false
-	c.answered, c.reading, c.joined, c.unread = nil, nil, 0, false
+	c.lease, c.done, c.joined = false, false, 0
+	c.times = Times{}
+	if c.parts != nil {
+		*c.parts = parts{}
+	}
 }
 
 // refused answers an acquire that reached no dispatcher.
 func (c *Call) refused(err error) {
-	c.waiter.err = err
+	c.err = err
 	c.slot.complete()
 }
 

@@ -21,7 +21,7 @@ func (s *Scheduler) Do(ctx context.Context, c *Call) (*Answer, error) {
 	switch {
 	case ctx.Err() != nil:
 		err = endedBefore(ctx)
-	case c.Reader != nil:
+	case c.Body != nil && c.Body.Reader != nil:
 		err = s.doReading(c)
 	default:
 		err = s.onSomeConnection(c, nil)
@@ -57,11 +57,12 @@ func (s *Scheduler) doReading(c *Call) error {
 	if s.closing.Load() {
 		return &conn.Error{Op: conn.OpQueue, Err: ErrSessionClosed}
 	}
-	body := newPump(c.Reader, c.Size)
+	body := newPump(c.Body.Reader, c.Body.Size)
+	c.inParts()
 	c.reading = body.done
-	defer body.stop(c.Quick)
+	defer body.stop(c.Body.Quick)
 	defer func() { c.unread = !body.started }()
-	if c.Expect > 0 { // nothing is read that the server may not want
+	if c.Body.Expect > 0 { // nothing is read that the server may not want
 		return s.onSomeConnection(c, body)
 	}
 	body.start()
@@ -93,7 +94,7 @@ func (s *Scheduler) onSomeConnection(c *Call, body *pump) error {
 		c.noteGrant()
 		err = s.exchange(c, body)
 		if err == nil {
-			c.answer.Conn, c.answer.Owner = c.conn, c.waiter.owner
+			c.answer.Conn, c.answer.Owner = c.conn, c.Owner
 			return nil
 		}
 		if err != errStale {
@@ -118,9 +119,9 @@ func (c *Call) noteAsked() {
 // noteGrant notes the end of the wait for a connection.
 func (c *Call) noteGrant() {
 	t, w := &c.times, &c.waiter
-	t.granted, t.fresh = w.granted, !w.served
-	if t.fresh {
-		t.opening = w.seat.conn.opening
+	t.granted, t.opening = w.granted, nil
+	if !w.served {
+		t.opening = &w.seat.conn.opening
 	}
 }
 
@@ -148,27 +149,22 @@ func (c *Call) refusedByAlert() bool {
 
 // acquireFor gets c a connection, in c.conn, or tells why there is none.
 func (s *Scheduler) acquireFor(c *Call) error {
-	c.conn = nil
+	c.conn, c.err = nil, nil
 	w := &c.waiter
-	*w = waiter{
-		call: c, key: &c.Origin, owner: c.Owner, lease: c.lease,
-		lane: c.Lane, again: c.Again, pipes: c.pipes(),
-	}
+	*w = waiter{call: c, lease: c.lease, lane: c.Lane, again: c.Again, pipes: c.pipes()}
 	switch {
-	case c.Conn == nil && s.cfg.Fresh && w.owner == nil:
-		w.owner = &Owner{}
+	case c.Conn == nil && s.cfg.Fresh && c.Owner == nil:
+		c.Owner = &Owner{}
 	case c.Conn != nil && c.Conn.sched != s:
 		return ErrForeignConnection
-	case c.Conn != nil:
-		w.pin = c.Conn.seat
 	}
 	c.slot.reset()
-	s.mail.PostUserMessage(&c.acquire)
+	s.mail.PostUserMessage((*acquire)(c))
 	if !c.slot.wait(c.ctx.Done(), nil) {
 		return s.leave(c)
 	}
-	if w.err != nil {
-		return c.acquireError(w.err)
+	if c.err != nil {
+		return c.acquireError(c.err)
 	}
 	c.conn = w.seat.conn
 	return nil
@@ -188,18 +184,18 @@ func (s *Scheduler) leave(c *Call) error {
 	}
 	w := &c.waiter
 	switch {
-	case w.seat != nil && s.cfg.Fresh && w.pin == nil:
+	case w.seat != nil && s.cfg.Fresh && c.Conn == nil:
 		w.seat.conn.Close() // it was for this call alone
 		return &conn.Error{Op: conn.OpQueue, Err: c.whyGone()}
 	case w.seat != nil:
 		g := &giveBack{seat: w.seat}
 		if w.lease {
-			g.owner = w.owner
+			g.owner = c.Owner
 		}
 		s.mail.PostUserMessage(g)
 		return &conn.Error{Op: conn.OpQueue, Err: c.whyGone()}
-	case w.err != errLeft:
-		return c.acquireError(w.err)
+	case c.err != errLeft:
+		return c.acquireError(c.err)
 	}
 	return &conn.Error{Op: w.op(), Err: c.whyGone()}
 }
@@ -229,15 +225,15 @@ func (c *Call) acquireError(err error) error {
 
 // exchange runs c on the connection it was granted.
 func (s *Scheduler) exchange(c *Call, body *pump) error {
-	c.sent, c.done, c.early, c.joined = conn.SentNothing, false, false, 0
+	c.sent, c.done, c.joined = conn.SentNothing, false, 0
 	if c.waiter.pipes {
 		return s.share(c)
 	}
 	if body == nil {
-		return s.step(c, &c.roundTrip)
+		return s.step(c, (*roundTrip)(c))
 	}
-	c.piece, c.last = body.piece, body.last
-	if err := s.step(c, &c.send); err != nil {
+	c.piece, c.last, c.early = body.piece, body.last, false
+	if err := s.step(c, (*send)(c)); err != nil {
 		return err
 	}
 	if !c.early {
@@ -248,7 +244,7 @@ func (s *Scheduler) exchange(c *Call, body *pump) error {
 			return err
 		}
 	}
-	return s.step(c, &c.receive)
+	return s.step(c, (*receive)(c))
 }
 
 // feed sends the next piece of a body, unless the server answers before there is
@@ -267,7 +263,7 @@ func (s *Scheduler) feed(c *Call, body *pump) error {
 		return nil
 	}
 	c.piece, c.last = body.piece, body.last
-	return s.step(c, &c.feed)
+	return s.step(c, (*feed)(c))
 }
 
 // step sends one message to the connection and returns how it ended. The
@@ -297,8 +293,9 @@ func (s *Scheduler) Read(c *Call, p []byte, fill bool) (n int, done bool, err er
 	if c.done {
 		return 0, true, nil
 	}
+	c.inParts()
 	c.into, c.fill, c.n, c.pipe = p, fill, 0, nil
-	err = s.step(c, &c.read)
+	err = s.step(c, (*read)(c))
 	return c.n, c.done, err
 }
 
@@ -308,8 +305,9 @@ func (s *Scheduler) Splice(c *Call, p []byte, pipe *conn.Pipe) (n int, piped, do
 	if c.done {
 		return 0, false, true, nil
 	}
+	c.inParts()
 	c.into, c.fill, c.n, c.pipe, c.piped = p, false, 0, pipe, false
-	err = s.step(c, &c.read)
+	err = s.step(c, (*read)(c))
 	c.pipe = nil
 	return c.n, c.piped, c.done, err
 }
@@ -335,7 +333,7 @@ func (s *Scheduler) Abandon(c *Call) {
 // AwaitReader waits until nobody reads the body of c's last Do any more, so that it
 // can be sent from its start again.
 func (s *Scheduler) AwaitReader(ctx context.Context, c *Call) error {
-	if c.reading == nil {
+	if c.parts == nil || c.reading == nil {
 		return nil
 	}
 	select {
@@ -364,7 +362,7 @@ func (s *Scheduler) Sleep(ctx context.Context, d time.Duration) error {
 
 // Unread tells that the last Do has read nothing of the body's Reader: the server did
 // not ask for it.
-func (c *Call) Unread() bool { return c.unread }
+func (c *Call) Unread() bool { return c.parts != nil && c.unread }
 
 // Abort ends a streamed call from any goroutine, for a cause that its next Read is
 // told. The connection is closed.
@@ -377,7 +375,7 @@ func (s *Scheduler) Lease(ctx context.Context, o Origin) (*Conn, *Owner, error) 
 		return nil, nil, &conn.Error{Op: conn.OpQueue, Err: err}
 	}
 	c := s.NewCall()
-	c.ctx, c.Origin, c.lease = ctx, o, true
+	c.ctx, c.Origin, c.lease = ctx, &o, true
 	for {
 		c.Owner = &Owner{}
 		if err := s.acquireFor(c); err != nil {

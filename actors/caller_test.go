@@ -213,7 +213,7 @@ func TestLeavingInTheMomentOfTheGrant(t *testing.T) {
 				s := m.start(t, tt.cfg)
 				ctx, cancel := context.WithCancel(t.Context())
 				c := s.NewCall()
-				c.ctx, c.Origin = ctx, testOrigin
+				c.ctx, c.Origin = ctx, &testOrigin
 				if err := s.acquireFor(c); err != nil {
 					t.Fatal(err)
 				}
@@ -236,7 +236,7 @@ func TestSessionThatEndsInTheMomentOfTheGrant(t *testing.T) {
 			m := &memory{serve: answering(greeting)}
 			s := m.start(t, Config{})
 			c := s.NewCall()
-			c.ctx, c.Origin = t.Context(), testOrigin
+			c.ctx, c.Origin = t.Context(), &testOrigin
 			if err := s.acquireFor(c); err != nil {
 				t.Fatal(err)
 			}

@@ -77,23 +77,23 @@ func (c *connection) handle(ctx actor.Context, message any) bool {
 	switch m := message.(type) {
 	case *roundTrip:
 		if c.accept(evRoundTrip, m) {
-			c.roundTrip(ctx, m.call)
+			c.roundTrip(ctx, (*Call)(m))
 		}
 	case *send:
 		if c.accept(evSend, m) {
-			c.send(ctx, m.call)
+			c.send(ctx, (*Call)(m))
 		}
 	case *feed:
 		if c.accept(evFeed, m) {
-			c.feed(ctx, m.call)
+			c.feed(ctx, (*Call)(m))
 		}
 	case *receive:
 		if c.accept(evReceive, m) {
-			c.receive(ctx, m.call)
+			c.receive(ctx, (*Call)(m))
 		}
 	case *read:
 		if c.accept(evRead, m) {
-			c.read(ctx, m.call)
+			c.read(ctx, (*Call)(m))
 		}
 	case *abandon:
 		if c.accept(evAbandon, m) {
@@ -271,8 +271,7 @@ func (c *connection) resume(ctx actor.Context, call *Call, op conn.Op) bool {
 // asks tells whether the call takes the short way: one that looks at the socket
 // itself.
 func (c *connection) asks(call *Call) bool {
-	return c.io.CanAsk() && call.File == nil && call.Reader == nil && call.Expect == 0 &&
-		len(call.Bytes) <= joinUpTo && c.sched.cfg.ResponseHeaderTimeout <= 0
+	return c.io.CanAsk() && call.Body.inMemory() && len(call.Body.bytes()) <= joinUpTo && c.sched.cfg.ResponseHeaderTimeout <= 0
 }
 
 // joinUpTo is the size of a body that is copied behind its head to go out with
@@ -282,20 +281,21 @@ const joinUpTo = 16 << 10
 // write sends a request that is at hand as a whole, the short way or another.
 func (c *connection) write(call *Call, short bool) error {
 	c.closeAfter = call.Close
-	head, body := call.Head, call.Bytes
-	if len(body) <= joinUpTo && call.Expect == 0 {
+	head, body := call.Head, call.Body.bytes()
+	if len(body) > 0 && len(body) <= joinUpTo && call.Body.Expect == 0 {
 		head, body = append(head, body...), nil
-		call.joined = len(head) - len(call.Head)
-		call.Head = head[:len(call.Head)] // the memory, not the body: another try joins anew
+		call.joined = uint16(len(head) - len(call.Head)) // joinUpTo at most
+		call.Head = head[:len(call.Head)]                // the memory, not the body: another try joins anew
 	}
 	var err error
+	fromFile := call.Body != nil && call.Body.File != nil
 	if short {
 		call.sent, err = c.io.Ask(head)
 	} else {
-		call.sent, err = c.begin(call, head, body, call.File == nil)
+		call.sent, err = c.begin(call, head, body, !fromFile)
 	}
-	if err == nil && call.File != nil {
-		call.sent, err = c.io.SendFile(call.File, call.Size)
+	if err == nil && fromFile {
+		call.sent, err = c.io.SendFile(call.Body.File, call.Body.Size)
 	}
 	if err == nil || err == conn.ErrAnswered { // stop sending, read the answer (RFC 9112 §9.5)
 		return nil
@@ -307,14 +307,14 @@ func (c *connection) write(call *Call, short bool) error {
 // head says Expect: 100-continue, when the server has asked for the body or has had
 // its time to (RFC 9110 §10.1.1). conn.ErrAnswered: it does not want it.
 func (c *connection) begin(call *Call, head, body []byte, whole bool) (conn.Sent, error) {
-	if call.Expect == 0 {
+	if call.Body == nil || call.Body.Expect == 0 {
 		return c.io.Write(head, body, whole)
 	}
 	sent, err := c.io.Write(head, nil, false)
 	if err != nil {
 		return sent, err
 	}
-	proceed, err := c.io.AwaitContinue(call.Expect, c.limits())
+	proceed, err := c.io.AwaitContinue(call.Body.Expect, c.limits())
 	switch {
 	case err != nil:
 		return sent, err

@@ -117,7 +117,7 @@ func TestStreamedBody(t *testing.T) {
 		})}
 		s := m.start(t, Config{})
 		c := s.NewCall()
-		c.Origin, c.Method, c.Stream = testOrigin, "GET", true
+		c.Origin, c.Method, c.Stream = &testOrigin, "GET", true
 		c.Head = append(c.Head[:0], "GET / HTTP/1.1\r\nHost: h\r\n\r\n"...)
 		_, err := s.Do(t.Context(), c)
 		if err != nil {
@@ -159,7 +159,7 @@ func TestAbandonedStream(t *testing.T) {
 				s := m.start(t, Config{})
 				for range 2 {
 					c := s.NewCall()
-					c.Origin, c.Method, c.Stream = testOrigin, "GET", true
+					c.Origin, c.Method, c.Stream = &testOrigin, "GET", true
 					c.Head = append(c.Head[:0], "GET / HTTP/1.1\r\nHost: h\r\n\r\n"...)
 					_, err := s.Do(t.Context(), c)
 					if err != nil {

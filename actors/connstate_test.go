@@ -31,11 +31,11 @@ func TestConnectionStateTable(t *testing.T) {
 func TestConnectionRefusesWhatItsStateDoesNotExpect(t *testing.T) {
 	s := &Scheduler{}
 	steps := map[connEvent]func(*Call) any{
-		evRoundTrip: func(c *Call) any { return &c.roundTrip },
-		evSend:      func(c *Call) any { return &c.send },
-		evFeed:      func(c *Call) any { return &c.feed },
-		evReceive:   func(c *Call) any { return &c.receive },
-		evRead:      func(c *Call) any { return &c.read },
+		evRoundTrip: func(c *Call) any { return (*roundTrip)(c) },
+		evSend:      func(c *Call) any { return (*send)(c) },
+		evFeed:      func(c *Call) any { return (*feed)(c) },
+		evReceive:   func(c *Call) any { return (*receive)(c) },
+		evRead:      func(c *Call) any { return (*read)(c) },
 	}
 	for st := connState(0); st < connStates; st++ {
 		for e, message := range steps {

@@ -83,7 +83,7 @@ func (d *dispatcher) handle(ctx actor.Context, message any) bool {
 	now := d.sched.now()
 	switch m := message.(type) {
 	case *acquire:
-		p.acquire(now, &m.call.waiter)
+		p.acquire(now, &m.waiter)
 	case *leave:
 		p.leave(now, &m.call.waiter)
 		defer close(m.done)

@@ -20,7 +20,7 @@ func TestOneShotThatEndsBeforeItIsWrittenLeavesNothing(t *testing.T) {
 		s := m.start(t, Config{Fresh: true})
 		ctx, cancel := context.WithCancel(t.Context())
 		c := s.NewCall()
-		c.ctx, c.Origin = ctx, testOrigin
+		c.ctx, c.Origin = ctx, &testOrigin
 		if err := s.acquireFor(c); err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func TestAbandonedOneShotLeavesNothing(t *testing.T) {
 func streaming(t *testing.T, s *Scheduler, ctx context.Context) *Call {
 	t.Helper()
 	c := s.NewCall()
-	c.Origin, c.Method, c.Stream = testOrigin, "GET", true
+	c.Origin, c.Method, c.Stream = &testOrigin, "GET", true
 	c.Head = append(c.Head[:0], "GET / HTTP/1.1\r\nHost: h\r\n\r\n"...)
 	if _, err := s.Do(ctx, c); err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func TestServerThatHangsUpOnEveryNewConnectionTripsTheBreaker(t *testing.T) {
 			}
 			defer s.Close()
 			host, port, _ := net.SplitHostPort(ln.Addr().String())
-			to := func(r *Request) { r.Origin = Origin{Scheme: "http", Host: host, Port: port} }
+			to := func(r *Request) { r.Origin = &Origin{Scheme: "http", Host: host, Port: port} }
 			for range 2 { // four connections a call, of which the last counts
 				if _, err := get(t.Context(), s, to); !errors.Is(err, conn.ErrStale) {
 					t.Errorf("got %v", err)
@@ -156,7 +156,7 @@ func TestQuickBodyIsNotReadAfterTheCall(t *testing.T) {
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err := get(ctx, s, post(body, 1<<20), func(r *Request) { r.Quick = true })
+		_, err := get(ctx, s, post(body, 1<<20), func(r *Request) { r.Body.Quick = true })
 		over = true
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
@@ -279,7 +279,7 @@ func TestLeaseIsNeverOfADeadConnection(t *testing.T) {
 	if err != nil || d == c {
 		t.Fatalf("leased the dead one: %v, %v", d == c, err)
 	}
-	body, err := get(t.Context(), s, func(r *Request) { r.Origin = o }, on(d, owner))
+	body, err := get(t.Context(), s, func(r *Request) { r.Origin = &o }, on(d, owner))
 	wantBody(t, body, err)
 	(<-ends)()
 }

@@ -70,7 +70,7 @@ func newFlight(t *testing.T, cfg Config, calls int, then func(nc net.Conn)) *fli
 	}
 	f.s = f.start(t, cfg)
 	c := f.s.NewCall()
-	c.Origin, c.Method, c.Pipeline = testOrigin, "GET", true
+	c.Origin, c.Method, c.Pipeline = &testOrigin, "GET", true
 	c.Head = append(c.Head, "GET / HTTP/1.1\r\nHost: origin.test\r\n\r\n"...)
 	a, err := f.s.Do(t.Context(), c)
 	if err != nil {

@@ -89,7 +89,7 @@ var testOrigin = Origin{Scheme: "http", Host: "origin.test", Port: "80"}
 // get sends a GET and returns the body.
 func get(ctx context.Context, s *Scheduler, change ...func(*Request)) (string, error) {
 	c := s.NewCall()
-	c.Origin, c.Method = testOrigin, "GET"
+	c.Origin, c.Method = &testOrigin, "GET"
 	c.Head = append(c.Head[:0], "GET / HTTP/1.1\r\nHost: origin.test\r\n\r\n"...)
 	for _, f := range change {
 		f(&c.Request)
@@ -104,7 +104,7 @@ func get(ctx context.Context, s *Scheduler, change ...func(*Request)) (string, e
 // post makes get send body, in chunks.
 func post(body io.Reader, size int64) func(*Request) {
 	return func(r *Request) {
-		r.Method, r.Reader, r.Size = "POST", body, size
+		r.Method, r.Body = "POST", &Body{Reader: body, Size: size}
 		length := "Transfer-Encoding: chunked"
 		if size >= 0 {
 			length = "Content-Length: " + http.Header{"N": {itoa(size)}}.Get("N")

@@ -10,8 +10,8 @@ import (
 )
 
 // All messages, grouped by who receives them. Commands are verbs, reports are
-// facts. Those that travel with every request are parts of the Call or of the
-// connection they belong to, so that sending one allocates nothing.
+// facts. Those that travel with every request are the Call itself by another name, or
+// a part of the connection they belong to, so that sending one allocates nothing.
 //
 // They go straight into the mailbox of their receiver, which is never lost: one
 // that has closed rejects (see rejectable). A PID would lead a late message to
@@ -20,9 +20,7 @@ import (
 // ---- to the dispatcher, from callers ----
 
 // acquire asks for a connection. Answered through call.slot.
-type acquire struct {
-	call *Call
-}
+type acquire Call
 
 // leave tells that the caller of an acquire does not wait any more. The acquire
 // is answered all the same. done is closed when the dispatcher knows nothing of
@@ -115,30 +113,20 @@ type dialed struct {
 
 // roundTrip: write the whole request and read the answer, or, for a streamed
 // one, its head.
-type roundTrip struct {
-	call *Call
-}
+type roundTrip Call
 
 // send: write the request's head and the first piece of a body that comes in
 // pieces.
-type send struct {
-	call *Call
-}
+type send Call
 
 // feed: write the next piece.
-type feed struct {
-	call *Call
-}
+type feed Call
 
 // receive: all is written; read the answer.
-type receive struct {
-	call *Call
-}
+type receive Call
 
 // read: fill the caller's memory, or its pipe, with the next piece of the body.
-type read struct {
-	call *Call
-}
+type read Call
 
 // abandon: the caller will not go on with this exchange. Nobody awaits an answer.
 type abandon struct {
@@ -180,7 +168,7 @@ var (
 	errLeft = errors.New("troupe: the caller has left")
 )
 
-func (m *acquire) reject(error)  { m.call.refused(ErrSessionClosed) }
+func (m *acquire) reject(error)  { (*Call)(m).refused(ErrSessionClosed) }
 func (m *leave) reject(error)    { close(m.done) } // the acquire before it is answered by itself
 func (m *snapshot) reject(error) { m.reply <- Snapshot{} }
 func (m *askRetry) reject(error) { m.reply <- false }
@@ -191,11 +179,11 @@ func (m *dialed) reject(error) {
 	}
 }
 
-func (m *roundTrip) reject(reason error) { m.call.undelivered(reason, true) }
-func (m *send) reject(reason error)      { m.call.undelivered(reason, true) }
-func (m *feed) reject(reason error)      { m.call.undelivered(reason, false) }
-func (m *receive) reject(reason error)   { m.call.undelivered(reason, false) }
-func (m *read) reject(reason error)      { m.call.undelivered(reason, false) }
+func (m *roundTrip) reject(reason error) { (*Call)(m).undelivered(reason, true) }
+func (m *send) reject(reason error)      { (*Call)(m).undelivered(reason, true) }
+func (m *feed) reject(reason error)      { (*Call)(m).undelivered(reason, false) }
+func (m *receive) reject(reason error)   { (*Call)(m).undelivered(reason, false) }
+func (m *read) reject(reason error)      { (*Call)(m).undelivered(reason, false) }
 
 func (m *flush) reject(reason error) { m.conn.unflushed(reason) }
 func (m *broken) reject(error)       { m.conn.failLine() }

@@ -87,7 +87,7 @@ func TestWhatKeepsOthersFromJoining(t *testing.T) {
 		{"a caller that gave up on it", Config{}, func(w *world) { w.p.connSilent(w.now, w.seat(1), outcomeFailed) }, []string{"c gets 1"}},
 		{"its end", Config{}, func(w *world) { w.seat(1).conn.closing.Store(true) }, []string{"stop 1"}},
 		{"a lease that waits", Config{}, func(w *world) {
-			w.ask("lease", "x", func(q *waiter) { q.lease, q.owner = true, &Owner{} })
+			w.ask("lease", "x", func(q *waiter) { q.lease, q.call.Owner = true, &Owner{} })
 		}, []string{"lease gets 1"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -121,11 +121,11 @@ func (p *pool) acquire(now instant, w *waiter) {
 		p.refuse(w, ErrSessionClosed)
 		return
 	}
-	if w.pin != nil {
+	if w.pin() != nil {
 		p.acquirePinned(now, w)
 		return
 	}
-	o := p.originOf(w.key)
+	o := p.originOf(w.call.Origin)
 	w.origin = o
 	var err error
 	if w.probe, err = o.breaker.admit(); err != nil {
@@ -157,15 +157,15 @@ func (p *pool) acquire(now instant, w *waiter) {
 // acquirePinned: a call wants one connection and no other. It waits while that
 // one is busy; the breaker has no say, since no other connection would be opened.
 func (p *pool) acquirePinned(now instant, w *waiter) {
-	s := w.pin
+	s := w.pin()
 	o := s.origin
 	w.origin = o
 	switch {
-	case o.key != *w.key:
+	case o.key != *w.call.Origin:
 		p.refuse(w, ErrWrongOrigin)
 	case s.state >= seatStopping || s.conn.Closed():
 		p.refuse(w, conn.ErrClosed)
-	case s.state == seatIdle, s.state == seatOwned && (s.owner == w.owner):
+	case s.state == seatIdle, s.state == seatOwned && (s.owner == w.call.Owner):
 		p.unlist(s)
 		p.grant(now, s, w)
 	case s.pinned.len() >= p.cfg.MaxQueuePerOrigin:
@@ -180,13 +180,13 @@ func (p *pool) acquirePinned(now instant, w *waiter) {
 // already, nothing happens.
 func (p *pool) leave(now instant, w *waiter) {
 	switch {
-	case w.seat != nil || w.err != nil:
+	case w.seat != nil || w.call.err != nil:
 	case w.dial != nil: // Fresh: the dial was for it alone
 		w.dial.serves = nil
 		p.stop(w.dial)
 		p.dismiss(now, w, errLeft)
 	default:
-		if k := w.origin.dialing.front; k != nil && w.pin == nil {
+		if k := w.origin.dialing.front; k != nil && w.pin() == nil {
 			w.dial = k.of
 		}
 		p.dismiss(now, w, errLeft)
@@ -212,7 +212,7 @@ func (p *pool) unqueue(w *waiter) {
 }
 
 func (p *pool) refuse(w *waiter, err error) {
-	w.err = err
+	w.call.err = err
 	p.do(effRefuse, w, nil)
 }
 
@@ -221,7 +221,7 @@ func (p *pool) grant(now instant, s *seat, w *waiter) {
 	w.seat, w.rested, w.served, w.granted = s, s.rested, s.served, now
 	s.served = true
 	if w.lease {
-		s.owner = w.owner
+		s.owner = w.call.Owner
 		s.state = seatOwned
 		w.probe.settle(outcomeNeutral) // a lease is no request
 	} else {

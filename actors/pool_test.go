@@ -294,7 +294,7 @@ func TestPinToAnotherOriginOrToAClosedConnection(t *testing.T) {
 func TestLeaseIsOutOfThePoolUntilItIsGivenBack(t *testing.T) {
 	w := newWorld(t, Config{MaxConnsPerOrigin: 1})
 	me := &Owner{}
-	w.ask("l", "x", func(q *waiter) { q.lease, q.owner = true, me }).up(1).want("dial 1", "l gets 1")
+	w.ask("l", "x", func(q *waiter) { q.lease, q.call.Owner = true, me }).up(1).want("dial 1", "l gets 1")
 	w.ask("a", "x").want() // it counts against the limits
 	w.ask("m", "x", pinned(w, 1, me)).want("m gets 1").idle(1).want()
 	w.after(1).ask("n", "x", pinned(w, 1, nil)).want() // a plain handle has to wait
@@ -306,7 +306,7 @@ func TestLeaseIsOutOfThePoolUntilItIsGivenBack(t *testing.T) {
 func TestLeaseGivenBackWhileBusyIsFreedAfterwards(t *testing.T) {
 	w := newWorld(t, Config{})
 	me := &Owner{}
-	w.ask("l", "x", func(q *waiter) { q.lease, q.owner = true, me }).up(1).ask("m", "x", pinned(w, 1, me)).log = nil
+	w.ask("l", "x", func(q *waiter) { q.lease, q.call.Owner = true, me }).up(1).ask("m", "x", pinned(w, 1, me)).log = nil
 	w.p.giveBack(w.now, w.seat(1), me)
 	w.took()
 	w.want().idle(1).want()
@@ -316,9 +316,9 @@ func TestLeaseGivenBackWhileBusyIsFreedAfterwards(t *testing.T) {
 func TestFreshCallsGetAConnectionOfTheirOwn(t *testing.T) {
 	w := newWorld(t, Config{Fresh: true, MaxConnsPerOrigin: -1, MaxDialsPerOrigin: -1, Breaker: Breaker{Disabled: true}})
 	mine := &Owner{}
-	w.ask("a", "x", func(q *waiter) { q.owner = mine }).ask("b", "x", func(q *waiter) { q.owner = &Owner{} })
+	w.ask("a", "x", func(q *waiter) { q.call.Owner = mine }).ask("b", "x", func(q *waiter) { q.call.Owner = &Owner{} })
 	w.want("dial 1", "dial 2").up(2).want("b gets 2").up(1).want("a gets 1")
-	w.idle(1).ask("c", "x", func(q *waiter) { q.owner = &Owner{} }).want("dial 3")
+	w.idle(1).ask("c", "x", func(q *waiter) { q.call.Owner = &Owner{} }).want("dial 3")
 	w.ask("d", "x", pinned(w, 1, mine)).want("d gets 1").idle(1).want()
 	w.pass(defaultIdleTimeout).want("stop 1")
 }

@@ -219,9 +219,9 @@ func TestPlainCallAllocatesNothing(t *testing.T) {
 	}
 	defer s.Close()
 	host, port, _ := net.SplitHostPort(ln.Addr().String())
-	c := s.NewCall()
+	c, origin := s.NewCall(), Origin{Scheme: "http", Host: host, Port: port}
 	once := func() {
-		c.Origin, c.Method = Origin{Scheme: "http", Host: host, Port: port}, "GET"
+		c.Origin, c.Method = &origin, "GET"
 		c.Head = append(c.Head[:0], "GET / HTTP/1.1\r\nHost: h\r\n\r\n"...)
 		a, err := s.Do(context.Background(), c)
 		if err != nil {

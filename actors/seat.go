@@ -34,7 +34,7 @@ func (p *pool) dial(now instant, o *origin) {
 	if p.cfg.Fresh {
 		w := o.waiters.front.of
 		w.place.remove()
-		w.dial, s.serves, s.owner = s, w, w.owner
+		w.dial, s.serves, s.owner = s, w, w.call.Owner
 	}
 	p.do(effDial, nil, s)
 }
@@ -148,7 +148,7 @@ func (p *pool) hungrier(s *seat, w *waiter) *origin {
 func (p *pool) next(now instant, s *seat) *waiter {
 	var w *waiter
 	for k := s.pinned.front; k != nil; k = k.next {
-		if s.owner == nil || k.of.owner == s.owner {
+		if s.owner == nil || k.of.call.Owner == s.owner {
 			w = k.of
 			break
 		}

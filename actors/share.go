@@ -16,7 +16,7 @@ func (c *Call) pipes() bool {
 	r := &c.Request
 	return r.Pipeline && c.sched.cfg.PipelineDepth > 1 && !c.alone && !r.Again && r.Lane != LaneFresh &&
 		r.Conn == nil && r.Owner == nil && !c.lease && !c.sched.cfg.Fresh && !r.Close && !r.Stream &&
-		len(r.Bytes) == 0 && r.File == nil && r.Reader == nil && r.Expect == 0
+		r.Body.inMemory() && len(r.Body.bytes()) == 0
 }
 
 // share runs c on a connection that others use at the same time.

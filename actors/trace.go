@@ -12,11 +12,10 @@ type Times struct {
 	started instant // of the first try
 	asked   instant // for a connection
 	granted instant
-	wrote   instant // the last byte of the request
-	first   instant // byte of the answer
-	ended   instant // the whole answer, for a streamed one its head
-	fresh   bool    // no other call had used the connection
-	opening opening // of the connection
+	wrote   instant  // the last byte of the request
+	first   instant  // byte of the answer
+	ended   instant  // the whole answer, for a streamed one its head
+	opening *opening // of the connection; nil where another call had used it
 }
 
 // opening is how long a connection took to be made.
@@ -59,13 +58,13 @@ func (t *Times) failed(now instant) {
 
 // Span sums the times up. Where a step was not reached, what follows is 0.
 func (t *Times) Span() Span {
-	s := Span{Total: t.ended.since(t.started), Reused: t.granted != 0 && !t.fresh}
+	s := Span{Total: t.ended.since(t.started), Reused: t.granted != 0 && t.opening == nil}
 	if t.granted == 0 {
 		s.Queued = t.ended.since(t.asked)
 		return s
 	}
 	s.Queued = t.granted.since(t.asked)
-	if t.fresh {
+	if t.opening != nil {
 		s.Dial, s.TLS = t.opening.dial, t.opening.tls
 		s.Queued = max(0, s.Queued-s.Dial-s.TLS) // another call's dial may have begun before
 	}

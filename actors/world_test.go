@@ -41,7 +41,7 @@ func (w *world) took() {
 		case effGrant:
 			w.log = append(w.log, fmt.Sprintf("%s gets %d", w.names[e.w], w.number(e.s)))
 		case effRefuse:
-			w.log = append(w.log, fmt.Sprintf("%s refused: %s", w.names[e.w], reasonOf(e.w.err)))
+			w.log = append(w.log, fmt.Sprintf("%s refused: %s", w.names[e.w], reasonOf(e.w.call.err)))
 		case effDial:
 			e.s.conn = &Conn{seat: e.s}
 			w.seats = append(w.seats, e.s)
@@ -126,7 +126,7 @@ func (w *world) want(effects ...string) *world {
 }
 
 func (w *world) ask(name, host string, change ...func(*waiter)) *world {
-	q := &waiter{key: &Origin{Scheme: "http", Host: host, Port: "80"}}
+	q := &waiter{call: &Call{Request: Request{Origin: &Origin{Scheme: "http", Host: host, Port: "80"}}}}
 	for _, f := range change {
 		f(q)
 	}
@@ -172,5 +172,5 @@ func (w *world) pass(d time.Duration) *world {
 }
 
 func pinned(w *world, n int, owner *Owner) func(*waiter) {
-	return func(q *waiter) { q.pin, q.owner = w.seat(n), owner }
+	return func(q *waiter) { q.call.Conn, q.call.Owner = w.seat(n).conn, owner }
 }

@@ -13,15 +13,12 @@ import (
 
 // journey is how far a call has come.
 type journey struct {
-	tries   int           // of the request that is under way
 	lost    *conn.Error   // what is known of the last one, where that failed
-	reused  int           // of which were lost on a connection that others had used
 	began   actors.Moment // the first of them
+	tries   int           // of the request that is under way
+	reused  int8          // of which were lost on a connection that others had used
 	fresh   bool          // no connection that has idled will do
 	entered bool          // it is counted among the session's calls
-	history []*Response   // redirects followed, the oldest first
-	cookie  string        // what the jar knows for the next request
-	nonce   digestTry     // the Digest challenge that this request answers
 
 	// What a redirect or a 417 has taken away.
 	crossed    bool // credentials: another origin was gone to
@@ -42,7 +39,7 @@ func (r *request) next(ctx context.Context, resp *Response, err error) (again bo
 		return false, nil
 	case status == 401 && r.has(optDigestAuth) && !r.crossed:
 		return r.meetChallenge(ctx, resp)
-	case status == 417 && r.call.Expect > 0:
+	case status == 417 && r.Expect > 0:
 		r.unexpected = true
 		return r.replay(ctx, resp)
 	case r.session.retry.wants(status):
@@ -75,7 +72,10 @@ func (r *request) drop(resp *Response) {
 
 // restart begins to count anew, for a request of another kind.
 func (r *request) restart() {
-	r.tries, r.reused, r.fresh, r.began, r.nonce = 0, 0, false, actors.Moment{}, digestTry{}
+	r.tries, r.reused, r.fresh, r.began = 0, 0, false, actors.Moment{}
+	if r.extras != noExtras {
+		r.nonce = digestTry{}
+	}
 }
 
 // dropped tells whether a header of the caller's is not sent any more. is compares

@@ -150,7 +150,7 @@ func BenchmarkEncode(b *testing.B) {
 	call := r.call
 	b.ReportAllocs()
 	for b.Loop() {
-		r.method = "GET"
+		r.call.Method = "GET"
 		if err := r.prepare("http://example.com:8080/path?query=1", nil); err != nil {
 			b.Fatal(err)
 		}

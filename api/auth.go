@@ -76,7 +76,7 @@ func (r *request) meetChallenge(ctx context.Context, resp *Response) (again bool
 }
 
 // space is the protection space of a Digest nonce: the origin.
-func (r *request) space() string { return r.to.scheme + "://" + r.to.authority }
+func (r *request) space() string { return r.to.Scheme + "://" + r.to.authority }
 
 // authorization is what stands for credentials when the caller's headers have
 // none: those of an option, or else the URL's user info.
@@ -85,11 +85,11 @@ func (r *request) authorization() string {
 		if r.crossed {
 			return ""
 		}
-		value, _ := r.session.digests.authorization(r.space(), r.digest, &r.nonce, r.method, r.to.target)
+		value, _ := r.session.digests.authorization(r.space(), r.digest, &r.nonce, r.call.Method, r.to.target)
 		return value
 	}
-	if r.authorize == "" && (r.to.user != "" || r.to.password != "") {
-		return r.basic("URL", r.to.user, r.to.password)
+	if u := r.to.more; u != nil && r.authorize == "" && (u.user != "" || u.password != "") {
+		return r.basic("URL", u.user, u.password)
 	}
 	return r.authorize
 }

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
+
+	"github.com/seed53b03582/troupe/actors"
 )
 
 // JSON is a body that encoding/json makes of v, with Content-Type
@@ -42,18 +43,13 @@ func (o bodyOption) apply(r *request) {
 	}
 }
 
-// payload is a request's body: bytes, file or reader, or none of them where it
-// is empty.
+// payload is a request's body.
 type payload struct {
 	present     bool
 	contentType string // the default
-	bytes       []byte
-	file        *os.File
-	reader      io.Reader
-	quick       bool                      // reader is memory and never blocks
-	size        int64                     // of file or reader; -1 means until io.EOF
-	reopen      func() (io.Reader, error) // gives reader from its start again; nil: it can't be
-	claimed     *DiskFile                 // whose file it is, to be given back after the call
+	actors.Body
+	reopen  func() (io.Reader, error) // gives Reader from its start again; nil: it can't be
+	claimed *DiskFile                 // whose file it is, to be given back after the call
 }
 
 // smallBody is up to where a body in memory is copied to go out with the head in
@@ -104,23 +100,23 @@ func (r *request) loadMultipart() error {
 
 // replayable tells whether the body can be sent from its start again.
 func (r *request) replayable() bool {
-	return r.reader == nil || r.reopen != nil || r.tries > 0 && r.call.Unread()
+	return r.Reader == nil || r.reopen != nil || r.tries > 0 && r.call.Unread()
 }
 
 // rewind sets the body to its start again, once nobody reads it any more.
 func (r *request) rewind(ctx context.Context) error {
-	if r.file != nil {
-		_, err := r.file.Seek(0, io.SeekStart)
+	if r.File != nil {
+		_, err := r.File.Seek(0, io.SeekStart)
 		return err
 	}
-	if r.reader == nil || r.call.Unread() {
+	if r.Reader == nil || r.call.Unread() {
 		return nil // a body that a redirect took away may block for ever
 	}
 	if err := r.session.sched.AwaitReader(ctx, r.call); err != nil {
 		return err
 	}
 	return guard("Body", func() (err error) {
-		r.reader, err = r.reopen()
+		r.Reader, err = r.reopen()
 		return err
 	})
 }
@@ -139,14 +135,14 @@ func guard(field string, f func() error) (err error) {
 	return f()
 }
 
-func (r *request) setBytes(b []byte) { r.present, r.bytes = true, b }
+func (r *request) setBytes(b []byte) { r.present, r.Bytes = true, b }
 
 // setReader makes body the payload. reopen, where it can be read again, gives it from
 // its start.
 func (r *request) setReader(body io.Reader, size int64, reopen func() (io.Reader, error)) {
-	r.present, r.size = true, size
+	r.present, r.Size = true, size
 	if size != 0 {
-		r.reader, r.reopen = body, reopen
+		r.Reader, r.reopen = body, reopen
 	}
 }
 
@@ -210,7 +206,7 @@ func (r *request) loadReader() error {
 func (r *request) loadMemory(src io.ReaderAt, at int64, n int) error {
 	if n > smallBody {
 		r.setSection(src, at, int64(n))
-		r.quick = true
+		r.Quick = true
 		return nil
 	}
 	if cap(r.buf) < n {

@@ -100,11 +100,10 @@ func (s *Session) Lease(ctx context.Context, url string, opts ...Option) (*Lease
 	if r.to, err = parseURL(url); err != nil {
 		return nil, err
 	}
-	origin, err := r.origin()
-	if err != nil {
+	if err = r.setOrigin(); err != nil {
 		return nil, err
 	}
-	c, owner, err := s.sched.Lease(r.bound(ctx), origin)
+	c, owner, err := s.sched.Lease(r.bound(ctx), r.to.Origin)
 	if err != nil {
 		return nil, r.explain(err, Trace{Attempts: r.tries})
 	}

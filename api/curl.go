@@ -24,14 +24,14 @@ func (r *Response) Curl() string {
 func (s *Session) Curl(method, url string, opts ...Option) (string, error) {
 	r := s.takeRequest()
 	defer r.release()
-	r.method = method
+	r.call.Method = method
 	if err := r.prepare(url, opts); err != nil {
 		return "", err
 	}
 	if err := r.encode(); err != nil {
 		return "", err
 	}
-	return curl(r.to.String(), string(r.call.Head), r.bytes), nil
+	return curl(r.to.String(), string(r.call.Head), r.Bytes), nil
 }
 
 // Curl is Session.Curl for the one-shot functions.

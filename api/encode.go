@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seed53b03582/troupe/actors"
 	"github.com/seed53b03582/troupe/conn"
 	"github.com/seed53b03582/troupe/conn/http1"
 )
@@ -43,18 +42,22 @@ func (r *request) prepare(url string, opts []Option) (err error) {
 // encode makes the next request of the call: its head, and where it goes.
 func (r *request) encode() (err error) {
 	call := r.call
-	if call.Origin, err = r.origin(); err != nil {
+	if err = r.setOrigin(); err != nil {
 		return err
 	}
-	r.closes, r.decodes = false, false
-	r.cookie = r.session.cookiesFor(&r.to)
-	if call.Head, err = r.appendHead(call.Head[:0], call.Origin.Proxy); err != nil {
+	call.Origin = &r.to.Origin
+	call.Close, r.decodes = false, false
+	if c := r.session.cookiesFor(&r.to); c != r.cookie {
+		r.more().cookie = c
+	}
+	if call.Head, err = r.appendHead(call.Head[:0], r.to.Proxy); err != nil {
 		return err
 	}
-	call.Method = r.method
-	call.Bytes, call.File, call.Reader, call.Size = r.bytes, r.file, r.reader, r.size
-	call.Quick = r.quick
-	call.Stream, call.Close = r.has(optStream|optStreamBody), r.closes
+	call.Body = nil
+	if r.present {
+		call.Body = &r.payload.Body
+	}
+	call.Stream = r.has(optStream | optStreamBody)
 	call.MaxBody = r.session.maxBody
 	call.Pipeline = r.pipelines()
 	call.Again, call.Lane = r.tries > 0 || len(r.history) > 0, r.lane()
@@ -70,36 +73,37 @@ func (r *request) located(err error) error {
 	return err
 }
 
-// origin is what the scheduler groups connections by. http has no TLS settings:
-// calls with and without them share.
-func (r *request) origin() (o actors.Origin, err error) {
-	o = actors.Origin{Scheme: r.to.scheme, Host: r.to.host, Port: r.to.port}
+// setOrigin completes what the scheduler groups connections by. http has no TLS
+// settings: calls with and without them share.
+func (r *request) setOrigin() (err error) {
+	o := &r.to.Origin
+	o.TLS, o.Proxy = nil, nil
 	if o.Scheme == "https" {
 		o.TLS = r.tls
 	}
 	if p := r.session.proxies; p != nil {
 		o.Proxy, err = p.of(r.to.url())
 	}
-	return o, err
+	return err
 }
 
 // checkMethod puts the known methods into capitals; others are case-sensitive
 // (RFC 9110 §9.1) and stay.
 func (r *request) checkMethod() error {
-	if r.method == "GET" { // most are
+	if r.call.Method == "GET" { // most are
 		return nil
 	}
 	for _, known := range [...]string{"GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"} {
-		if strings.EqualFold(r.method, known) {
-			r.method = known
+		if strings.EqualFold(r.call.Method, known) {
+			r.call.Method = known
 			break
 		}
 	}
 	switch {
-	case r.method == "CONNECT":
+	case r.call.Method == "CONNECT":
 		return &InputError{Field: "method", Reason: "CONNECT asks for a tunnel, not for an answer", Fix: "name a proxy in Config.Proxy"}
-	case !http1.ValidMethod(r.method):
-		return &InputError{Field: "method", Reason: fmt.Sprintf("%.40q is no token (RFC 9110 §9.1)", r.method), Fix: "give one like GET"}
+	case !http1.ValidMethod(r.call.Method):
+		return &InputError{Field: "method", Reason: fmt.Sprintf("%.40q is no token (RFC 9110 §9.1)", r.call.Method), Fix: "give one like GET"}
 	}
 	return nil
 }
@@ -129,7 +133,7 @@ func (r *request) checkMix() error {
 		return both(optStream, optStreamBody)
 	case r.has(optConnection) && r.has(optLease):
 		return both(optConnection, optLease)
-	case r.method == http.MethodTrace && r.has(bodies):
+	case r.call.Method == http.MethodTrace && r.has(bodies):
 		return &InputError{Field: r.only(bodies).String(), Reason: "a TRACE has no body (RFC 9110 §9.3.8)", Fix: "leave it out"}
 	}
 	return nil
@@ -162,10 +166,10 @@ func (r *request) appendHead(dst []byte, proxy *conn.Proxy) ([]byte, error) {
 		return dst, err
 	}
 	// Method, target and authority have been checked; what is constant needs no check.
-	dst = append(append(dst, r.method...), ' ')
-	forwarded := proxy != nil && proxy.Forwards(r.to.scheme)
+	dst = append(append(dst, r.call.Method...), ' ')
+	forwarded := proxy != nil && proxy.Forwards(r.to.Scheme)
 	if forwarded { // absolute-form, RFC 9112 §3.2.2
-		dst = append(append(append(dst, r.to.scheme...), "://"...), r.to.authority...)
+		dst = append(append(append(dst, r.to.Scheme...), "://"...), r.to.authority...)
 	}
 	dst = append(append(dst, r.to.target...), " HTTP/1.1\r\nHost: "...)
 	dst = append(append(dst, cmp.Or(r.host, r.to.authority)...), "\r\n"...)
@@ -181,7 +185,7 @@ func (r *request) appendHead(dst []byte, proxy *conn.Proxy) ([]byte, error) {
 	}
 	if given&ownConnection == 0 && r.session.oneShot {
 		dst = append(dst, "Connection: close\r\n"...)
-		r.closes = true
+		r.call.Close = true
 	}
 	add := func(name, value string) {
 		var fault error
@@ -218,10 +222,10 @@ func (r *request) appendHead(dst []byte, proxy *conn.Proxy) ([]byte, error) {
 // one say so when it is missing (RFC 9110 §8.6).
 func (r *request) appendFraming(dst []byte) []byte {
 	switch {
-	case r.present && r.size < 0:
+	case r.present && r.Size < 0:
 		return append(dst, "Transfer-Encoding: chunked\r\n"...)
-	case r.present, r.method == "POST", r.method == "PUT", r.method == "PATCH":
-		return http1.AppendUintField(dst, "Content-Length", uint64(r.size)+uint64(len(r.bytes)))
+	case r.present, r.call.Method == "POST", r.call.Method == "PUT", r.call.Method == "PATCH":
+		return http1.AppendUintField(dst, "Content-Length", uint64(r.Size)+uint64(len(r.Bytes)))
 	}
 	return dst
 }
@@ -229,15 +233,18 @@ func (r *request) appendFraming(dst []byte) []byte {
 // appendExpect asks the server whether it wants the body, where that is worth a
 // round trip.
 func (r *request) appendExpect(dst []byte) []byte {
-	s := r.session
-	r.call.Expect = 0
-	known := r.size >= 0
-	size := r.size + int64(len(r.bytes))
-	large := s.expectFrom > 0 && (!known || size >= s.expectFrom)
-	if !r.present || known && size == 0 || r.unexpected || !r.has(optExpect) && !large {
+	if !r.present {
 		return dst
 	}
-	r.call.Expect = s.expectWait
+	s := r.session
+	r.Expect = 0
+	known := r.Size >= 0
+	size := r.Size + int64(len(r.Bytes))
+	large := s.expectFrom > 0 && (!known || size >= s.expectFrom)
+	if known && size == 0 || r.unexpected || !r.has(optExpect) && !large {
+		return dst
+	}
+	r.Expect = s.expectWait
 	return append(dst, "Expect: 100-continue\r\n"...)
 }
 
@@ -258,7 +265,9 @@ func headError(err error) error {
 // defaults they replace.
 func (r *request) collectHeaders() (given own, err error) {
 	if !r.has(optHeaders | optHeaderValues) {
-		r.fields = r.fields[:0]
+		if len(r.fields) > 0 { // those of a query or a form
+			r.fields = r.fields[:0]
+		}
 		return 0, nil
 	}
 	r.fields = appendSingles(r.fields[:0], r.headers)
@@ -301,7 +310,7 @@ func (r *request) judge(f *field) (own, error) {
 		f.value += "; " + r.cookie
 		r.cookie = ""
 	case is("Connection"):
-		r.closes = r.closes || containsToken(f.value, "close")
+		r.call.Close = r.call.Close || containsToken(f.value, "close")
 		return ownConnection, nil
 	case is("User-Agent"):
 		return ownUserAgent, nil

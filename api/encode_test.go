@@ -18,7 +18,7 @@ import (
 // encode makes the head and body that a call would send.
 func encode(method, url string, oneShot bool, opts ...Option) (*actors.Call, error) {
 	r := newRequest(&Session{oneShot: oneShot}, new(actors.Call))
-	r.method = method
+	r.call.Method = method
 	err := r.prepare(url, opts)
 	if err == nil {
 		err = r.encode()
@@ -239,7 +239,7 @@ func FuzzHead(f *testing.F) {
 		if err != nil {
 			return
 		}
-		in := bufio.NewReader(io.MultiReader(bytes.NewReader(call.Head), bytes.NewReader(call.Bytes)))
+		in := bufio.NewReader(io.MultiReader(bytes.NewReader(call.Head), bytes.NewReader(call.Body.Bytes)))
 		req, err := http.ReadRequest(in)
 		if err != nil {
 			if strings.EqualFold(name, "Trailer") {
@@ -251,7 +251,7 @@ func FuzzHead(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rest, _ := io.ReadAll(in); len(rest) != 0 || string(body) != string(call.Bytes) {
+		if rest, _ := io.ReadAll(in); len(rest) != 0 || string(body) != string(call.Body.Bytes) {
 			t.Fatalf("%q: body %q, then %q", call.Head, body, rest)
 		}
 		if req.Host != "h" || req.Method != call.Method {

@@ -112,7 +112,7 @@ func (o methodOption) apply(r *request) {
 	switch {
 	case o == "":
 	case strings.EqualFold(string(o), "POST"), strings.EqualFold(string(o), "PUT"):
-		r.method = strings.ToUpper(string(o))
+		r.call.Method = strings.ToUpper(string(o))
 	default:
 		r.refuse("Method", fmt.Sprintf("an upload can't be a %q", string(o)), "use POST or PUT")
 	}
@@ -199,7 +199,7 @@ func (r *request) loadDisk(d *DiskFile) error {
 	if _, err := d.f.Seek(0, io.SeekStart); err != nil {
 		return fileError(err)
 	}
-	r.reader, r.reopen, r.file = nil, nil, d.f
+	r.Reader, r.reopen, r.File = nil, nil, d.f
 	return nil
 }
 

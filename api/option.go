@@ -46,29 +46,29 @@ type Data map[string]string
 // It belongs to the call's goroutine, and to its session's pool between calls.
 type request struct {
 	session *Session
-	call    *actors.Call
-	cancel  context.CancelFunc
-
-	method string
-	url    string // as it was given; empty after a redirect
-	to     location
-	given  option // which options were there
-	fault  error  // of the first option that was wrong
+	call    *actors.Call // holds the method and the head too
+	url     string       // as it was given; empty after a redirect
+	to      location
 	journey
+	decodes bool   // the head asks for content codings on its own account
+	given   option // which options were there
 
-	*wishes         // noWishes while there is no option
-	spare   *wishes // kept for the next call with options
-
-	closes  bool    // the head says Connection: close
-	decodes bool    // the head asks for content codings on its own account
-	fields  []field // scratch for sorting
-	buf     []byte  // scratch for encoding: query, then body
-	payload
+	*extras         // noExtras until there are any: written through more alone, but by options
+	spare   *extras // kept for the next call that has any
 }
 
-// wishes are what the options of one call ask for. Most calls have none: of the many that
-// may wait at once, each would hold half as much memory again.
-type wishes struct {
+// extras are what the options of one call ask for, and what else most calls have none
+// of: of the many that may wait at once, each would hold several times as much memory.
+type extras struct {
+	fault   error              // of the first option that was wrong
+	cancel  context.CancelFunc // of Timeout and StreamBody
+	history []*Response        // redirects followed, the oldest first
+	cookie  string             // what the jar knows for the next request
+	nonce   digestTry          // the Digest challenge that this request answers
+	fields  []field            // scratch for sorting; then the caller's headers
+	buf     []byte             // scratch for encoding: query, then body
+	payload
+
 	params       []Params
 	query        []url.Values
 	headers      []Headers
@@ -91,11 +91,22 @@ type wishes struct {
 	incoming   intake // the body of a streamed answer
 }
 
-// noWishes is only read.
-var noWishes = new(wishes)
+// noExtras is only read.
+var noExtras = new(extras)
+
+// more are the extras to be written.
+func (r *request) more() *extras {
+	if r.extras == noExtras {
+		if r.spare == nil {
+			r.spare = new(extras)
+		}
+		r.extras, r.spare = r.spare, nil
+	}
+	return r.extras
+}
 
 func newRequest(s *Session, call *actors.Call) *request {
-	return &request{session: s, call: call, wishes: noWishes}
+	return &request{session: s, call: call, extras: noExtras}
 }
 
 // field is a name with a value: of a header, a query or a form.
@@ -145,11 +156,8 @@ func (o option) String() string { return optionNames[bits.TrailingZeros32(uint32
 
 // applyAll lets every option set its field. The first fault is what counts.
 func (r *request) applyAll(opts []Option) error {
-	if len(opts) > 0 && r.wishes == noWishes {
-		if r.spare == nil {
-			r.spare = new(wishes)
-		}
-		r.wishes, r.spare = r.spare, nil
+	if len(opts) > 0 {
+		r.more()
 	}
 	for _, o := range opts {
 		if o != nil {
@@ -163,31 +171,26 @@ func (r *request) has(o option) bool { return r.given&o != 0 }
 
 func (r *request) refuse(field, reason, fix string) {
 	if r.fault == nil {
-		r.fault = &InputError{Field: field, Reason: reason, Fix: fix}
+		r.more().fault = &InputError{Field: field, Reason: reason, Fix: fix}
 	}
 }
 
 // reset forgets the call but keeps the memory.
 func (r *request) reset() {
-	if w := r.wishes; w != noWishes {
-		*w = wishes{
-			params:       emptied(w.params),
-			query:        emptied(w.query),
-			headers:      emptied(w.headers),
-			headerValues: emptied(w.headerValues),
-			data:         emptied(w.data),
-			form:         emptied(w.form),
+	if x := r.extras; x != noExtras {
+		*x = extras{
+			fields:       emptied(x.fields),
+			buf:          x.buf[:0],
+			params:       emptied(x.params),
+			query:        emptied(x.query),
+			headers:      emptied(x.headers),
+			headerValues: emptied(x.headerValues),
+			data:         emptied(x.data),
+			form:         emptied(x.form),
 		}
-		r.wishes, r.spare = noWishes, w
+		r.spare = x
 	}
-	*r = request{
-		session: r.session,
-		call:    r.call,
-		wishes:  noWishes,
-		spare:   r.spare,
-		fields:  emptied(r.fields),
-		buf:     r.buf[:0],
-	}
+	*r = request{session: r.session, call: r.call, extras: noExtras, spare: r.spare}
 }
 
 // emptied drops what a slice refers to, not its capacity.

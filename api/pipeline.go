@@ -53,7 +53,7 @@ var errNoOrigin = errors.New("has more than a scheme, a host and a port")
 
 func parseOrigin(raw string) (location, error) {
 	l, err := parseURL(raw)
-	if err == nil && (l.target != "/" || l.fragment != "" || l.user != "" || l.password != "") {
+	if err == nil && (l.target != "/" || l.more != nil) {
 		err = errNoOrigin
 	}
 	return l, err
@@ -81,10 +81,10 @@ func (p *Pipeline) settings() pipeline {
 // scheduler to judge.
 func (r *request) pipelines() bool {
 	p := &r.session.pipeline
-	if !p.on || !idempotentMethod(r.method) {
+	if !p.on || !idempotentMethod(r.call.Method) {
 		return false
 	}
 	return len(p.origins) == 0 || slices.ContainsFunc(p.origins, func(o location) bool {
-		return o.host == r.to.host && o.port == r.to.port && o.scheme == r.to.scheme
+		return o.Host == r.to.Host && o.Port == r.to.Port && o.Scheme == r.to.Scheme
 	})
 }

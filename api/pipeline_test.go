@@ -68,7 +68,7 @@ func TestPipelineIsForItsOrigins(t *testing.T) {
 		}
 		s := newSession(t, Config{Pipeline: p})
 		r := s.takeRequest()
-		r.method = c.method
+		r.call.Method = c.method
 		if err := r.prepare(c.url, nil); err != nil {
 			t.Fatal(err)
 		}

@@ -48,7 +48,10 @@ func (r *request) follow(ctx context.Context, resp *Response) (again bool, err e
 		return refuse(err)
 	}
 	if r.becomesGet(resp.Status()) {
-		r.method, r.payload, r.converted = "GET", payload{claimed: r.claimed}, true
+		r.call.Method, r.converted = "GET", true
+		if r.present {
+			r.payload = payload{claimed: r.claimed}
+		}
 	} else if !r.replayable() {
 		return refuse(errBodyGone)
 	} else if err := r.rewind(ctx); err != nil {
@@ -56,7 +59,7 @@ func (r *request) follow(ctx context.Context, resp *Response) (again bool, err e
 	}
 	r.drop(resp)
 	_ = r.decode(resp) // what can't be decoded stays as it came: nobody waits for it
-	r.history = append(r.history, resp)
+	r.more().history = append(r.history, resp)
 	r.leave(to)
 	return true, nil
 }
@@ -66,9 +69,9 @@ func (r *request) follow(ctx context.Context, resp *Response) (again bool, err e
 func (r *request) becomesGet(status int) bool {
 	switch status {
 	case 303:
-		return r.method != "HEAD" && (r.method != "GET" || r.present)
+		return r.call.Method != "HEAD" && (r.call.Method != "GET" || r.present)
 	case 301, 302:
-		return r.method == "POST"
+		return r.call.Method == "POST"
 	}
 	return false
 }
@@ -78,10 +81,10 @@ func (r *request) becomesGet(status int) bool {
 func (r *request) leave(to location) {
 	if !r.to.sameOrigin(&to) {
 		r.crossed = true
-		if r.wishes != noWishes {
+		if r.extras != noExtras {
 			r.authorize, r.host, r.connection = "", "", nil
 		}
-		r.downgraded = r.downgraded || r.to.scheme == "https" && to.scheme == "http"
+		r.downgraded = r.downgraded || r.to.Scheme == "https" && to.Scheme == "http"
 	}
 	if r.connection != nil && r.connection.conn.Closed() {
 		r.connection = nil // it was for the URL before, and ended with it

@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"errors"
-	"net/url"
 	"strconv"
 	"strings"
 )
@@ -25,7 +24,7 @@ func (l *location) resolve(ref string) (location, error) {
 	case ok:
 		m, err = absolute(scheme, rest, ref)
 	case strings.HasPrefix(ref, "//"):
-		m, err = absolute(l.scheme, ref, l.scheme+":"+ref)
+		m, err = absolute(l.Scheme, ref, l.Scheme+":"+ref)
 	default:
 		m = l.within(ref)
 	}
@@ -74,7 +73,9 @@ func absolute(scheme, rest, raw string) (location, error) {
 func (l *location) within(ref string) location {
 	m := *l
 	ref, fragment, _ := strings.Cut(ref, "#")
-	m.setFragment(fragment)
+	hidden := aside{}
+	hidden.setFragment(fragment)
+	m.setAside(hidden)
 	path, query := cutQuery(ref)
 	base, baseQuery := cutQuery(l.target)
 	switch {
@@ -94,37 +95,17 @@ func (l *location) within(ref string) location {
 func (l *location) inherit(m *location, hasFragment bool) {
 	// A server makes the Location of the Host header, where the zone of a
 	// link-local address is not sent. Without it that can't be dialled.
-	if !strings.Contains(m.host, "%") && bracket(m.host) == bracket(l.host) {
-		m.host = l.host
+	if !strings.Contains(m.Host, "%") && bracket(m.Host) == bracket(l.Host) {
+		m.Host = l.Host
 	}
-	if m.user == "" && m.password == "" && l.sameOrigin(m) {
-		m.user, m.password = l.user, l.password
+	from, to := l.aside(), m.aside()
+	if to.user == "" && to.password == "" && l.sameOrigin(m) {
+		to.user, to.password = from.user, from.password
 	}
 	if !hasFragment {
-		m.fragment = l.fragment
+		to.fragment = from.fragment
 	}
-}
-
-// sameOrigin tells whether credentials for l may go to m (RFC 6454 §4).
-func (l *location) sameOrigin(m *location) bool {
-	return l.scheme == m.scheme && l.host == m.host && l.port == m.port
-}
-
-// url is l for cookie jars and proxy functions: as url.Parse would give it, with
-// the zone of an IPv6 address, without user info, default port and fragment.
-func (l *location) url() *url.URL {
-	path, query := cutQuery(l.target)
-	u := &url.URL{Scheme: l.scheme, Host: l.authority, Path: unescape(path)}
-	if _, zone, ok := strings.Cut(l.host, "%"); ok {
-		u.Host = strings.Replace(l.authority, "]", "%"+zone+"]", 1)
-	}
-	if u.EscapedPath() != path { // net/url would write it in another way
-		u.RawPath = path
-	}
-	if query != "" {
-		u.RawQuery, u.ForceQuery = query[1:], query == "?"
-	}
-	return u
+	m.setAside(to)
 }
 
 // controlByte is where the first control character is, or -1.
@@ -154,10 +135,10 @@ func (l *location) setTarget(path, query string) {
 	l.target = removeDots(escape(path)) + escape(query)
 }
 
-func (l *location) setFragment(fragment string) {
-	l.fragment = ""
+func (a *aside) setFragment(fragment string) {
+	a.fragment = ""
 	if fragment != "" {
-		l.fragment = "#" + escape(fragment)
+		a.fragment = "#" + escape(fragment)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed53b03582/troupe/actors"
 	"github.com/seed53b03582/troupe/conn/http1"
 )
 
@@ -22,11 +23,11 @@ func mustParse(tb testing.TB, raw string) location {
 
 // shownWhole is a location with what String keeps back.
 func shownWhole(l location) string {
-	user := ""
-	if l.user != "" || l.password != "" {
-		user = l.user + ":" + l.password + "@"
+	user, before := "", l.aside()
+	if before.user != "" || before.password != "" {
+		user = before.user + ":" + before.password + "@"
 	}
-	return l.scheme + "://" + user + l.authority + l.target + l.fragment
+	return l.Scheme + "://" + user + l.authority + l.target + before.fragment
 }
 
 // The examples of RFC 3986 §5.4.
@@ -153,8 +154,8 @@ func TestResolveKeepsZone(t *testing.T) {
 		"http://[::ffff:1.2.3.4]/b": "::ffff:1.2.3.4",
 	} {
 		m, err := base.resolve(ref)
-		if err != nil || m.host != want || strings.Contains(m.authority, "%") {
-			t.Errorf("%q: host %q, authority %q, %v; want host %q", ref, m.host, m.authority, err, want)
+		if err != nil || m.Host != want || strings.Contains(m.authority, "%") {
+			t.Errorf("%q: host %q, authority %q, %v; want host %q", ref, m.Host, m.authority, err, want)
 		}
 	}
 }
@@ -349,17 +350,18 @@ func FuzzResolve(f *testing.F) {
 			return
 		}
 		again, err := parseURL(m.String())
-		again.host, again.user, again.password, again.fragment = m.host, m.user, m.password, m.fragment
+		hidden, before := m.aside(), l.aside()
+		again.Host, again.more = m.Host, m.more
 		if err != nil || again != m {
 			t.Fatalf("%q on %q: %+v, then %+v, %v", ref, base, m, again, err)
 		}
-		if !http1.ValidTarget(m.target) || m.fragment != "" && !http1.ValidTarget(m.fragment) {
-			t.Fatalf("%q on %q: target %q, fragment %q", ref, base, m.target, m.fragment)
+		if !http1.ValidTarget(m.target) || hidden.fragment != "" && !http1.ValidTarget(hidden.fragment) {
+			t.Fatalf("%q on %q: target %q, fragment %q", ref, base, m.target, hidden.fragment)
 		}
-		if !strings.Contains(ref, "#") && m.fragment != l.fragment {
-			t.Fatalf("%q on %q: fragment %q", ref, base, m.fragment)
+		if !strings.Contains(ref, "#") && hidden.fragment != before.fragment {
+			t.Fatalf("%q on %q: fragment %q", ref, base, hidden.fragment)
 		}
-		if m.user == "" && m.password == "" && l.sameOrigin(&m) && (l.user != "" || l.password != "") {
+		if hidden.user == "" && hidden.password == "" && l.sameOrigin(&m) && (before.user != "" || before.password != "") {
 			t.Fatalf("%q on %q: user info lost", ref, base)
 		}
 		asNetURLResolves(t, &l, &m, ref)
@@ -377,12 +379,12 @@ func asNetURLResolves(t *testing.T, l, m *location, ref string) {
 		return
 	}
 	std := l.url().ResolveReference(u)
-	want := location{scheme: std.Scheme, port: map[string]string{"http": "80", "https": "443"}[std.Scheme]}
+	want := location{Origin: actors.Origin{Scheme: std.Scheme, Port: map[string]string{"http": "80", "https": "443"}[std.Scheme]}}
 	if err := want.setAuthority(std.Host, false); err != nil {
 		t.Fatalf("%q on %q: accepted, yet net/url's host %q is not: %v", ref, l, std.Host, err)
 	}
 	l.inherit(&want, true) // a zone
-	if m.scheme != want.scheme || m.authority != want.authority || m.host != want.host || m.port != want.port {
+	if m.Scheme != want.Scheme || m.authority != want.authority || m.Host != want.Host || m.Port != want.Port {
 		t.Fatalf("%q on %q: %+v, net/url says %+v", ref, l, m, want)
 	}
 	if strings.Contains(std.EscapedPath(), "//") || strings.Contains(m.target, "//") {
@@ -396,8 +398,9 @@ func asNetURLResolves(t *testing.T, l, m *location, ref string) {
 		t.Fatalf("%q on %q: %q, net/url says %q", ref, l, m.target, want.target)
 	}
 	if u.User != nil && u.User.String() != ":" && u.User.String() != "" {
-		if password, _ := u.User.Password(); m.user != u.User.Username() || m.password != password {
-			t.Fatalf("%q: user info %q %q", ref, m.user, m.password)
+		hidden := m.aside()
+		if password, _ := u.User.Password(); hidden.user != u.User.Username() || hidden.password != password {
+			t.Fatalf("%q: user info %q %q", ref, hidden.user, hidden.password)
 		}
 	}
 }

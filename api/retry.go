@@ -212,7 +212,7 @@ func (r *request) lane() actors.Lane {
 	switch {
 	case r.fresh:
 		return actors.LaneFresh
-	case r.method == "GET" || r.idempotent():
+	case r.call.Method == "GET" || r.idempotent():
 		return actors.LaneAny
 	}
 	return actors.LaneRecent
@@ -221,7 +221,7 @@ func (r *request) lane() actors.Lane {
 // idempotent tells whether sending the request twice is the same as once (RFC 9110
 // §9.2.2).
 func (r *request) idempotent() bool {
-	return idempotentMethod(r.method) || !r.session.retry.Forwarding && r.hasHeader("Idempotency-Key")
+	return idempotentMethod(r.call.Method) || !r.session.retry.Forwarding && r.hasHeader("Idempotency-Key")
 }
 
 func idempotentMethod(method string) bool {
@@ -261,7 +261,7 @@ func (r *request) allowed(ctx context.Context, wait time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
 		return false
 	}
-	return r.session.sched.MayRetry(r.call.Origin)
+	return r.session.sched.MayRetry(r.to.Origin)
 }
 
 // retryAfter reads seconds or a date (RFC 9110 §10.2.3).

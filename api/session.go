@@ -72,7 +72,7 @@ func (s *Session) send(ctx context.Context, method, url string, opts []Option) (
 		}
 		r.release()
 	}()
-	r.method = method
+	r.call.Method = method
 	if err := r.prepare(url, opts); err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (r *request) closed() error {
 func (r *request) response(a *actors.Answer) *Response {
 	url := r.url
 	if !r.to.is(url) {
-		url = r.to.String() + r.to.fragment
+		url = r.to.String() + r.to.aside().fragment
 	}
 	resp := &Response{status: int32(a.Head.Status()), url: url, session: r.session, tries: int32(r.tries)}
 	resp.connection = Connection{conn: a.Conn, owner: a.Owner}

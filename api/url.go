@@ -10,30 +10,6 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// location is a URL taken apart into what a request needs of it.
-type location struct {
-	scheme    string // "http" or "https"
-	host      string // to be dialled: ASCII, lower case, IPv6 without brackets but with its zone
-	port      string // to be dialled, never empty
-	authority string // for the Host header: brackets, no zone, no default port (RFC 9110 §7.2)
-	target    string // path and query, beginning with "/", without dot segments (RFC 9112 §3.2.1)
-	fragment  string // with its "#"; never sent, only shown by Response.URL
-	user      string // decoded; never shown
-	password  string // decoded; never shown
-}
-
-// String is the URL for errors: no user info, and no fragment, as that may be a
-// secret too.
-func (l *location) String() string { return l.scheme + "://" + l.authority + l.target }
-
-// is tells whether raw is the URL as String gives it.
-func (l *location) is(raw string) bool {
-	at := len(l.scheme) + len("://") + len(l.authority)
-	return len(raw) == at+len(l.target) && raw[at:] == l.target &&
-		raw[at-len(l.authority):at] == l.authority && strings.HasPrefix(raw, l.scheme) &&
-		raw[len(l.scheme):at-len(l.authority)] == "://"
-}
-
 // parseURL takes a URL apart. What users paste is made valid where it can be;
 // the rest is an *InputError that never shows user info.
 func parseURL(raw string) (location, error) {
@@ -55,19 +31,19 @@ func parsePlain(raw string) (location, bool) {
 	}
 	switch {
 	case strings.HasPrefix(rest, "://"):
-		l.scheme, l.port = raw[:len(scheme)], "80"
+		l.Scheme, l.Port = raw[:len(scheme)], "80"
 	case strings.HasPrefix(rest, "s://"):
-		l.scheme, l.port = raw[:len(scheme)+1], "443"
+		l.Scheme, l.Port = raw[:len(scheme)+1], "443"
 	default:
 		return l, false
 	}
-	rest = raw[len(l.scheme)+len("://"):]
+	rest = raw[len(l.Scheme)+len("://"):]
 
 	n := 0
 	for n < len(rest) && isHostByte(rest[n]) {
 		n++
 	}
-	l.host, l.authority = rest[:n], rest[:n]
+	l.Host, l.authority = rest[:n], rest[:n]
 	if n == 0 {
 		return l, false
 	}
@@ -80,8 +56,8 @@ func parsePlain(raw string) (location, bool) {
 		if port == "" || port[0] == '0' || len(port) > 5 || len(port) == 5 && port > "65535" {
 			return l, false
 		}
-		if port != l.port {
-			l.port, l.authority = port, rest[:end]
+		if port != l.Port {
+			l.Port, l.authority = port, rest[:end]
 		}
 		n = end
 	}
@@ -139,15 +115,16 @@ func parseAny(raw string) (location, error) {
 	if !ok || !isScheme(scheme) {
 		return wrong("has no scheme and :// in front", "begin it with http:// or https://")
 	}
-	switch l.scheme = strings.ToLower(scheme); l.scheme {
+	switch l.Scheme = strings.ToLower(scheme); l.Scheme {
 	case "http":
-		l.port = "80"
+		l.Port = "80"
 	case "https":
-		l.port = "443"
+		l.Port = "443"
 	default:
-		return wrong("scheme "+strconv.Quote(l.scheme)+" is not supported", "use http or https")
+		return wrong("scheme "+strconv.Quote(l.Scheme)+" is not supported", "use http or https")
 	}
 
+	var hidden aside
 	authority, path := rest, ""
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
 		authority, path = rest[:i], rest[i:]
@@ -157,14 +134,15 @@ func parseAny(raw string) (location, error) {
 	secret := strings.Contains(rest, "@")
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
 		user, password, _ := strings.Cut(authority[:i], ":")
-		l.user, l.password = unescape(user), unescape(password)
+		hidden.user, hidden.password = unescape(user), unescape(password)
 		authority = authority[i+1:]
 	}
 	if fault := l.setAuthority(authority, secret); fault != nil {
 		return location{}, fault
 	}
 	path, fragment, _ := strings.Cut(path, "#")
-	l.setFragment(fragment)
+	hidden.setFragment(fragment)
+	l.setAside(hidden)
 	path, query := cutQuery(path)
 	l.setTarget(path, query)
 	return l, nil
@@ -181,7 +159,7 @@ func isScheme(s string) bool {
 	return s != ""
 }
 
-// setAuthority sets host, port and authority from host[:port]. l.port holds the
+// setAuthority sets Host, Port and authority from host[:port]. Port holds the
 // scheme's default. secret forbids to quote the input.
 func (l *location) setAuthority(s string, secret bool) error {
 	s, err := asciiHost(s)
@@ -190,10 +168,10 @@ func (l *location) setAuthority(s string, secret bool) error {
 		host, port, err = splitHost(s)
 	}
 	if err == nil {
-		l.host = host
+		l.Host = host
 		l.authority = bracket(host)
-		if port != "" && port != l.port {
-			l.port = port
+		if port != "" && port != l.Port {
+			l.Port = port
 			l.authority += ":" + port
 		}
 		return nil

@@ -105,9 +105,9 @@ func TestURL(t *testing.T) {
 			t.Errorf("%q: %v", c.raw, err)
 			continue
 		}
-		if l.scheme != c.scheme || l.host != c.host || l.port != c.port || l.authority != c.authority || l.target != c.target {
+		if l.Scheme != c.scheme || l.Host != c.host || l.Port != c.port || l.authority != c.authority || l.target != c.target {
 			t.Errorf("%q:\n got %q %q %q %q %q\nwant %q %q %q %q %q", c.raw,
-				l.scheme, l.host, l.port, l.authority, l.target, c.scheme, c.host, c.port, c.authority, c.target)
+				l.Scheme, l.Host, l.Port, l.authority, l.target, c.scheme, c.host, c.port, c.authority, c.target)
 		}
 	}
 }
@@ -140,8 +140,8 @@ func TestURLUserInfo(t *testing.T) {
 		{"http://u:p:q@h/", "u", "p:q"},
 	} {
 		l, err := parseURL(c.raw)
-		if err != nil || l.user != c.user || l.password != c.password {
-			t.Errorf("%q: got %q %q %v, want %q %q", c.raw, l.user, l.password, err, c.user, c.password)
+		if u := l.aside(); err != nil || u.user != c.user || u.password != c.password {
+			t.Errorf("%q: got %q %q %v, want %q %q", c.raw, u.user, u.password, err, c.user, c.password)
 		}
 	}
 }
@@ -279,7 +279,7 @@ func TestURLTable(t *testing.T) {
 	checks := map[string]func(raw string) ([]string, error){
 		"URL | Host | request target | dialled": func(raw string) ([]string, error) {
 			l, err := parseURL(raw)
-			return []string{l.authority, l.target, net.JoinHostPort(l.host, l.port)}, err
+			return []string{l.authority, l.target, net.JoinHostPort(l.Host, l.Port)}, err
 		},
 		"URL | error": func(raw string) ([]string, error) {
 			_, err := parseURL(raw)
@@ -414,8 +414,8 @@ func FuzzURL(f *testing.F) {
 		if path, _ := cutQuery(l.target); removeDots(path) != path {
 			t.Fatalf("%q: dot segments in %q", raw, l.target)
 		}
-		if !http1.ValidTarget(l.authority) || !isASCII(l.host) || l.port == "" || l.host == "" {
-			t.Fatalf("%q: authority %q, host %q, port %q", raw, l.authority, l.host, l.port)
+		if !http1.ValidTarget(l.authority) || !isASCII(l.Host) || l.Port == "" || l.Host == "" {
+			t.Fatalf("%q: authority %q, host %q, port %q", raw, l.authority, l.Host, l.Port)
 		}
 		// What comes out is a URL to net/url too, and comes out as it is again.
 		std, err := url.Parse(l.String())
@@ -423,8 +423,8 @@ func FuzzURL(f *testing.F) {
 			t.Fatalf("%q: net/url takes %q for %+v, %v", raw, l.String(), std, err)
 		}
 		again, err := parseURL(l.String())
-		again.host = l.host // a zone is not shown
-		l.user, l.password, l.fragment = "", "", ""
+		again.Host = l.Host // a zone is not shown
+		l.more = nil
 		if err != nil || again != l {
 			t.Fatalf("%q: %+v then %+v, %v", raw, l, again, err)
 		}
