@@ -140,6 +140,8 @@ func (c *connection) takeAnswers(calls []*Call, first *instant, now instant) (an
 				c.sched.FreeAnswer(a)
 			}
 			*first = now
+		} else if err == http1.ErrNeedMore && l.awaited == 0 { // those behind have left before
+			l.shut, err = true, errNoMore
 		}
 		l.mu.Unlock()
 	}
