@@ -184,7 +184,8 @@ func (c *Conn) More(p []byte, whole bool) (Sent, error) {
 func (c *Conn) SendFile(f *os.File, size int64) (Sent, error) {
 	c.watchOut()
 	rf, ok := c.sock.Conn.(io.ReaderFrom)
-	resumes := sendfileResumes && c.direct
+	start, fault := f.Seek(0, io.SeekCurrent)
+	resumes := sendfileResumes && c.direct && fault == nil
 	if !ok || c.secure() || c.tap != nil {
 		lent := c.buffers.get()
 		defer c.buffers.put(lent)
@@ -206,8 +207,8 @@ func (c *Conn) SendFile(f *os.File, size int64) (Sent, error) {
 		switch {
 		case err == nil && k < piece:
 			err = &ShortFileError{Want: size, Got: n}
-		case err != nil && long && c.woken(err):
-			err = nil
+		case err != nil && long && c.woken(err): // what the kernel can't send has been read further than that
+			_, err = f.Seek(start+n, io.SeekStart)
 		}
 	}
 	var short *ShortFileError
