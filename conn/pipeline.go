@@ -1,7 +1,9 @@
 package conn
 
 import (
+	"errors"
 	"io"
+	"net"
 	"time"
 
 	"github.com/seed53b03582/troupe/conn/http1"
@@ -35,9 +37,14 @@ func (c *Conn) Send(p []byte) (n int, err error) {
 	return n, err
 }
 
-// GiveUpSoon bounds what is still read behind a Send that failed: what the server
-// had answered before is there already.
-func (c *Conn) GiveUpSoon() { c.sock.SetReadDeadline(time.Now().Add(lookTime)) }
+// GiveUpSoon bounds what is still read behind a Send that failed with cause: what the
+// server had answered before is there already.
+func (c *Conn) GiveUpSoon(cause error) {
+	err := c.sock.SetReadDeadline(time.Now().Add(lookTime))
+	if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.ErrClosedPipe) {
+		c.Interrupt(cause) // a driver without deadlines: the Read might have no end
+	}
+}
 
 // PatientUntil bounds the reads to come; the zero time does not.
 func (c *Conn) PatientUntil(t time.Time) { c.sock.SetReadDeadline(t) }
