@@ -291,6 +291,9 @@ func TestCopyBodyDestinationFails(t *testing.T) {
 		"short write": {func(*testing.T) io.Writer {
 			return writerFunc(func(p []byte) (int, error) { return len(p) / 2, nil })
 		}, io.ErrShortWrite},
+		"buffered writer": {func(*testing.T) io.Writer { // an io.ReaderFrom
+			return bufio.NewWriter(writerFunc(func(p []byte) (int, error) { return 0, failure }))
+		}, failure},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSession(t, Config{})
