@@ -292,6 +292,7 @@ func (c *Conn) Finished() bool { return c.finished }
 // Park gives the read buffer back while nothing is due.
 func (c *Conn) Park() {
 	c.unwatch()
+	c.shared.on = false
 	if c.r < c.w {
 		c.keep = false // what is left over goes, that it was there stays
 	}
