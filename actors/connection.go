@@ -407,67 +407,6 @@ func (c *connection) free(out outcome, keep time.Duration) {
 	c.report = &c.idle
 }
 
-// The rest of an answer that nobody wants is read where it is no more than this,
-// to keep the connection (RFC 9112 §9.3); else closing is cheaper.
-const (
-	drainBytes = 64 << 10
-	drainTime  = 50 * time.Millisecond
-)
-
-func (c *connection) abandon(ctx actor.Context, drain bool) {
-	if c.phase == connReading && drain && !c.closeAfter && !c.interrupted() &&
-		c.io.Drain(drainBytes, drainTime) && c.io.Reusable() {
-		c.answered.Add(1)
-		c.free(c.verdict, 0)
-		return
-	}
-	if c.phase == connReading {
-		c.end(ctx, c.verdict, nil) // the origin has answered
-		return
-	}
-	c.end(ctx, outcomeNeutral, nil)
-}
-
-func (c *connection) look(ctx actor.Context) {
-	// Asked because there is something to see: never take it as fresh.
-	if c.io.Alive(time.Hour) {
-		used := c.used
-		c.free(outcomeNeutral, 0)
-		c.used = used
-		return
-	}
-	c.diedIdle = !c.interrupted()
-	c.end(ctx, outcomeNeutral, nil)
-}
-
-// end closes the socket and stops the actor; the dispatcher hears of it when the
-// actor has terminated.
-func (c *connection) end(ctx actor.Context, out outcome, err error) {
-	c.out, c.err = out, err
-	c.close()
-	ctx.Stop(ctx.Self())
-}
-
-// close is idempotent. A driver's conn that panics here must not keep the actor
-// from ending.
-func (c *connection) close() {
-	defer func() { _ = recover() }()
-	if c.phase == connClosed {
-		return
-	}
-	c.phase = connClosed
-	c.publish(actClosed, c.sched.now())
-	if c.cancelDial != nil {
-		c.cancelDial()
-	}
-	switch {
-	case c.closeLine():
-		c.io.Interrupt(conn.ErrClosed)
-	case c.io != nil:
-		c.io.Close()
-	}
-}
-
 func (c *connection) interrupted() bool { return c.closing.Load() }
 
 // watch makes the end of ctx close the socket, which ends any read or write at

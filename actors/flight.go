@@ -47,7 +47,7 @@ func (c *connection) flush(ctx actor.Context) {
 		}
 		n, err := c.io.Send(piece)
 		if !l.wrote(n, err) {
-			c.io.GiveUpSoon() // the reader takes what was answered before
+			c.io.GiveUpSoon(err) // the reader takes what was answered before
 			return
 		}
 	}
@@ -88,7 +88,7 @@ func (c *connection) readAnswers() error {
 	timeout := c.sched.cfg.ResponseHeaderTimeout
 	for next := true; ; {
 		if timeout > 0 && next && !c.io.Headed() {
-			c.io.PatientUntil(time.Now().Add(timeout))
+			c.patientUntil(time.Now().Add(timeout))
 		}
 		begun := c.io.Begun()
 		if err := c.io.Receive(); err != nil {
@@ -111,9 +111,18 @@ func (c *connection) readAnswers() error {
 			}
 		}
 		if timeout > 0 && c.io.Headed() {
-			c.io.PatientUntil(time.Time{})
+			c.patientUntil(time.Time{})
 			next = true
 		}
+	}
+}
+
+// patientUntil is the reader's. It takes back no GiveUpSoon of the actor's, which may
+// come at the same time.
+func (c *connection) patientUntil(t time.Time) {
+	c.io.PatientUntil(t)
+	if err := c.line.unwritable(); err != nil {
+		c.io.GiveUpSoon(err)
 	}
 }
 
@@ -139,6 +148,8 @@ func (c *connection) takeAnswers(calls []*Call, first *instant, now instant) (an
 				c.sched.FreeAnswer(a)
 			}
 			*first = now
+		} else if err == http1.ErrNeedMore && l.awaited == 0 { // those behind have left before
+			l.shut, err = true, errNoMore
 		}
 		l.mu.Unlock()
 	}

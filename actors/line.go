@@ -233,6 +233,13 @@ func (l *line) wrote(n int, err error) bool {
 	return err == nil
 }
 
+// unwritable is why nothing can be written any more; nil: it can.
+func (l *line) unwritable() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.werr
+}
+
 // front is the call whose answer is due, past those that were never written. nil:
 // none is.
 func (l *line) front(t *landing) *spot {

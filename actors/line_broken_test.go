@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -309,6 +310,92 @@ func TestSessionEndsOverADriverThatDoesNot(t *testing.T) {
 				}
 				close(free)
 				synctest.Wait()
+			})
+		})
+	}
+}
+
+// halfDead is a driver's conn that can't be written to any more, and of which nothing
+// comes in.
+type halfDead struct {
+	net.Conn
+	broken      *atomic.Bool
+	noDeadlines bool
+}
+
+var errHalfDead = errors.New("half dead")
+
+func (c halfDead) Write(p []byte) (int, error) {
+	if c.broken.Load() {
+		return 0, errHalfDead
+	}
+	return c.Conn.Write(p)
+}
+
+func (c halfDead) SetReadDeadline(t time.Time) error {
+	if c.noDeadlines {
+		return os.ErrNoDeadline
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// TestFailedWriteEndsALine: whatever the reader was told to wait for before, and also
+// where it can't be told at all.
+func TestFailedWriteEndsALine(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		cfg         Config
+		out         int // calls before the write fails
+		noDeadlines bool
+	}{
+		{name: "no reader yet"},
+		{name: "beside a reader", out: 1},
+		{name: "no reader yet, patient", cfg: Config{ResponseHeaderTimeout: time.Minute}},
+		{name: "beside a reader, patient", cfg: Config{ResponseHeaderTimeout: time.Minute}, out: 1},
+		{name: "no reader yet, no deadlines", noDeadlines: true},
+		{name: "beside a reader, no deadlines", noDeadlines: true, out: 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			in(t, func(t *testing.T) {
+				var broken atomic.Bool
+				var conns, dials atomic.Int64
+				m := &memory{
+					serve: func(nc net.Conn) {
+						if conns.Add(1) > 1 {
+							answering(echo)(nc)
+							return
+						}
+						readRequest(bufio.NewReader(nc))
+						io.WriteString(nc, hello)
+						io.Copy(io.Discard, nc)
+					},
+					wrap: func(nc net.Conn) net.Conn {
+						if dials.Add(1) > 1 {
+							return nc
+						}
+						return halfDead{nc, &broken, tt.noDeadlines}
+					},
+				}
+				tt.cfg.PipelineDepth = 64
+				f := &flight{s: m.start(t, tt.cfg)}
+				get(t.Context(), f.s, piped)
+				synctest.Wait()
+				for range tt.out {
+					f.send(t.Context())
+				}
+				broken.Store(true)
+				began := time.Now()
+				f.send(t.Context())
+				for i := range tt.out {
+					if r := f.result(i); !errors.Is(r.err, errHalfDead) {
+						t.Errorf("call %d: got %q, %v", i, r.body, r.err)
+					}
+				}
+				f.wantBody(t, tt.out, fmt.Sprintf("/%d", tt.out)) // nothing of it was written
+				if d := time.Since(began); d > time.Second {
+					t.Errorf("took %v", d)
+				}
+				wantQuiet(t, f.s)
 			})
 		})
 	}

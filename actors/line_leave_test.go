@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed53b03582/troupe/conn"
@@ -204,4 +205,39 @@ func TestClosedConnectionTellsItsLine(t *testing.T) {
 		}
 		wantQuiet(t, f.s)
 	})
+}
+
+// TestLineEndsWithItsLastAwaitedAnswer: an answer that nobody waits for any more does
+// not hold the connection, whether the last caller leaves or has its own answer.
+func TestLineEndsWithItsLastAwaitedAnswer(t *testing.T) {
+	for _, stays := range []int{0, 1} {
+		t.Run(fmt.Sprint(stays), func(t *testing.T) {
+			in(t, func(t *testing.T) {
+				proceed := make(chan struct{})
+				f := newFlight(t, Config{MaxConnsPerOrigin: 1}, 3, func(nc net.Conn) {
+					<-proceed
+					io.WriteString(nc, saying("0")+saying("1")) // and never the third
+					io.Copy(io.Discard, nc)
+				})
+				leaving, leave := context.WithCancel(t.Context())
+				for i := range 3 {
+					if i == stays {
+						f.send(t.Context())
+					} else {
+						f.send(leaving)
+					}
+				}
+				leave()
+				synctest.Wait()
+				close(proceed)
+				f.wantBody(t, stays, fmt.Sprint(stays))
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				if body, err := get(ctx, f.s, to("/plain")); err != nil || body != "/plain" {
+					t.Errorf("a call that wants a connection for itself got %q, %v", body, err)
+				}
+				wantQuiet(t, f.s)
+			})
+		})
+	}
 }

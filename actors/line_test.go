@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -209,6 +210,38 @@ func TestEveryFramingInALine(t *testing.T) {
 				}
 				for i, body := range bodies {
 					f.wantBody(t, i, body)
+				}
+			})
+		})
+	}
+}
+
+// TestWireLogOfALine: wherever the reads cut the answers, no secret of theirs shows.
+func TestWireLogOfALine(t *testing.T) {
+	answer := "HTTP/1.1 200 OK\r\nSet-Cookie: geheim=geheim; geheim\r\nContent-Length: 5\r\n\r\nhello"
+	for _, size := range []int{1, 7, 30, len(answer) - 1, len(answer) + 25, 1 << 20} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			in(t, func(t *testing.T) {
+				var log strings.Builder
+				cfg := Config{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+				f := newFlight(t, cfg, 4, func(nc net.Conn) {
+					for all := strings.Repeat(answer, 4); len(all) > 0; {
+						n := min(size, len(all))
+						io.WriteString(nc, all[:n])
+						all = all[n:]
+					}
+					nc.Write([]byte("HTTP/1.1 200 OK\r\nSet-Cookie: gehe"))
+				})
+				for range 4 {
+					f.send(t.Context())
+				}
+				for i := range 4 {
+					f.wantBody(t, i, "hello")
+				}
+				f.s.Close()
+				if text := log.String(); strings.Contains(text, "gehe") || strings.Contains(text, "heim") ||
+					strings.Count(text, "Set-Cookie: ***") < 4 || strings.Count(text, "200 OK") < 5 {
+					t.Errorf("the wire log:\n%s", text)
 				}
 			})
 		})

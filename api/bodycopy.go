@@ -21,7 +21,10 @@ func (b *bodyReader) WriteTo(dst io.Writer) (written int64, err error) {
 	switch dst := dst.(type) {
 	case *os.File, *net.TCPConn, *net.UnixConn: // their ReadFrom knows sockets, not bodies
 	case io.ReaderFrom:
-		return dst.ReadFrom(struct{ io.Reader }{b})
+		if written, err = dst.ReadFrom(struct{ io.Reader }{b}); err != nil {
+			b.giveUp(err)
+		}
+		return written, err
 	}
 	sched := b.session.sched
 	buf := sched.Grow(nil, copyBuffer, copyBuffer)[:copyBuffer]

@@ -234,7 +234,7 @@ func TestCopyBodyToBlockedSocket(t *testing.T) {
 			server := record(t, always(long))
 			var cfg Config
 			if name == "BodyTimeout" {
-				cfg.BodyTimeout = 50 * time.Millisecond
+				cfg.BodyTimeout = 500 * time.Millisecond // the copy begins within that
 			}
 			s := newSession(t, cfg)
 			resp, err := s.Get(t.Context(), server.URL, StreamBody())
@@ -245,6 +245,7 @@ func TestCopyBodyToBlockedSocket(t *testing.T) {
 			body := resp.Body()
 			var copying sync.WaitGroup
 			copying.Go(func() {
+				defer out.Close()
 				_, err := io.Copy(out, body)
 				if !slices.ContainsFunc(tc.want, func(want error) bool { return errors.Is(err, want) }) {
 					t.Errorf("the copy: %v, want one of %v", err, tc.want)
@@ -258,7 +259,6 @@ func TestCopyBodyToBlockedSocket(t *testing.T) {
 			var reading sync.WaitGroup
 			reading.Go(func() { io.Copy(io.Discard, in) })
 			copying.Wait()
-			out.Close()
 			reading.Wait()
 		})
 	}
@@ -291,6 +291,9 @@ func TestCopyBodyDestinationFails(t *testing.T) {
 		"short write": {func(*testing.T) io.Writer {
 			return writerFunc(func(p []byte) (int, error) { return len(p) / 2, nil })
 		}, io.ErrShortWrite},
+		"buffered writer": {func(*testing.T) io.Writer { // an io.ReaderFrom
+			return bufio.NewWriter(writerFunc(func(p []byte) (int, error) { return 0, failure }))
+		}, failure},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSession(t, Config{})

@@ -187,7 +187,8 @@ func (c *Conn) More(p []byte, whole bool) (Sent, error) {
 func (c *Conn) SendFile(f *os.File, size int64) (Sent, error) {
 	c.watchOut()
 	rf, ok := c.sock.Conn.(io.ReaderFrom)
-	resumes := sendfileResumes && c.direct
+	start, fault := f.Seek(0, io.SeekCurrent)
+	resumes := sendfileResumes && c.direct && fault == nil
 	if !ok || c.secure || c.tap != nil {
 		lent := c.buffers.get()
 		defer c.buffers.put(lent)
@@ -209,8 +210,8 @@ func (c *Conn) SendFile(f *os.File, size int64) (Sent, error) {
 		switch {
 		case err == nil && k < piece:
 			err = &ShortFileError{Want: size, Got: n}
-		case err != nil && long && c.woken(err):
-			err = nil
+		case err != nil && long && c.woken(err): // what the kernel can't send has been read further than that
+			_, err = f.Seek(start+n, io.SeekStart)
 		}
 	}
 	var short *ShortFileError
@@ -297,6 +298,7 @@ func (c *Conn) Buffered() int { return c.w - c.r }
 // Park gives the read buffer back while nothing is due.
 func (c *Conn) Park() {
 	c.unwatch()
+	c.shared.on = false
 	if c.r < c.w {
 		c.keep = false // what is left over goes, that it was there stays
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -161,4 +162,47 @@ func TestEarly2xxSlowSockets(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A file that the kernel can't send (a pipe, or one of a file system without sendfile) goes
+// through memory: a write that is ended to go on in strides has read further then than it
+// has sent.
+func TestEarly2xxGoesOnPastSendfile(t *testing.T) {
+	body := []byte(text(hugeBody / 8))
+	c, p := overTCP.meet(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	p.work.Go(func() {
+		w.Write(body)
+		w.Close()
+	})
+	p.work.Go(func() {
+		req, err := http.ReadRequest(p.br)
+		if err != nil {
+			return
+		}
+		p.write(early200[:12])
+		heard(t, c)
+		got, _ := io.ReadAll(req.Body)
+		if !bytes.Equal(got, body) {
+			t.Errorf("other bytes arrived: %d of %d", len(got), len(body))
+		}
+		p.write(early200[12:])
+	})
+	head := fmt.Sprintf("PUT / HTTP/1.1\r\nHost: origin.test\r\nContent-Length: %d\r\n\r\n", len(body))
+	if sent, err := c.Write([]byte(head), nil, false); err != nil {
+		t.Fatalf("sent %v, %v", sent, err)
+	}
+	if sent, err := c.SendFile(r, int64(len(body))); sent != SentAll || err != nil {
+		t.Errorf("sent %v, %v", sent, err)
+		p.raw.Close()
+		r.Close()
+	}
+	if r := receive(c, "PUT", 0); r != (reply{200, "hello", nil}) || !c.Reusable() {
+		t.Errorf("%+v, reusable %t", r, c.Reusable())
+	}
+	p.work.Wait()
 }

@@ -10,8 +10,7 @@ import (
 const (
 	canSplice = true
 
-	// sendfileResumes tells that a sendfile which a deadline ends says how much went out,
-	// and leaves the file standing there.
+	// sendfileResumes tells that a sendfile which a deadline ends says how much went out.
 	sendfileResumes = true
 
 	// pipeSize is what a pipe is to hold. It is what an unprivileged process may ask

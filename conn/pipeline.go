@@ -1,7 +1,9 @@
 package conn
 
 import (
+	"errors"
 	"io"
+	"net"
 	"time"
 
 	"github.com/seed53b03582/troupe/conn/http1"
@@ -14,6 +16,7 @@ import (
 
 // shared is where the reading of a pipeline's answers stands. It is the reader's.
 type shared struct {
+	on      bool  // from Pipeline to Park
 	parsing bool  // the head has been begun
 	headed  bool  // it has been taken: the body is next
 	size    int64 // of the body so far
@@ -23,7 +26,7 @@ type shared struct {
 func (c *Conn) Pipeline() {
 	c.start()
 	c.sentAll, c.finished, c.keep = true, true, true // nothing is owed
-	c.shared = shared{}
+	c.shared = shared{on: true}
 	c.borrow()
 }
 
@@ -35,9 +38,14 @@ func (c *Conn) Send(p []byte) (n int, err error) {
 	return n, err
 }
 
-// GiveUpSoon bounds what is still read behind a Send that failed: what the server
-// had answered before is there already.
-func (c *Conn) GiveUpSoon() { c.sock.SetReadDeadline(time.Now().Add(lookTime)) }
+// GiveUpSoon bounds what is still read behind a Send that failed with cause: what the
+// server had answered before is there already.
+func (c *Conn) GiveUpSoon(cause error) {
+	err := c.sock.SetReadDeadline(time.Now().Add(lookTime))
+	if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.ErrClosedPipe) {
+		c.Interrupt(cause) // a driver without deadlines: the Read might have no end
+	}
+}
 
 // PatientUntil bounds the reads to come; the zero time does not.
 func (c *Conn) PatientUntil(t time.Time) { c.sock.SetReadDeadline(t) }
@@ -45,9 +53,11 @@ func (c *Conn) PatientUntil(t time.Time) { c.sock.SetReadDeadline(t) }
 // Receive reads once. The peer's FIN is an error, unless it ends a body.
 func (c *Conn) Receive() error {
 	err := c.fill()
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
+	}
+	c.showRest(err)
+	switch {
 	case c.shared.headed:
 		return c.bodyEnd(err)
 	case err != io.EOF:
@@ -85,8 +95,10 @@ func (c *Conn) TakeHead(method string, h *http1.Head, dst []byte, limits http1.L
 			if err == http1.ErrHeadTooLarge {
 				err = ErrTooLarge
 			}
+			c.showRest(err)
 			return dst, err
 		}
+		c.show(n)
 		if status := h.Status(); status >= 200 {
 			dst = append(dst, c.buf[c.r:c.r+n]...)
 			c.r += n
@@ -114,6 +126,7 @@ func (c *Conn) TakeBody(dst []byte, max int64) ([]byte, error) {
 			return dst, http1.ErrNeedMore
 		}
 		data, n, err := c.body.Next(c.buf[c.r:c.w])
+		c.show(n)
 		c.r += n
 		c.finished = c.body.Done()
 		dst = append(dst, data...)
@@ -121,9 +134,26 @@ func (c *Conn) TakeBody(dst []byte, max int64) ([]byte, error) {
 			return dst, ErrTooLarge
 		}
 		if err != nil && err != http1.ErrNeedMore {
+			c.showRest(err)
 			return dst, err
 		}
 	}
 	p.headed, c.interim = false, 0
 	return dst, nil
+}
+
+// show shows a tap the next n bytes of what has been received. A pipeline's reads cut
+// heads anywhere, so it sees each as a whole, as it sees one that is read by itself: in
+// the middle of a body it would not know a head's secrets.
+func (c *Conn) show(n int) {
+	if c.tap != nil && n > 0 {
+		c.tap(false, c.buf[c.r:c.r+n])
+	}
+}
+
+// showRest shows what is left when nothing more is read, because of err.
+func (c *Conn) showRest(err error) {
+	if err != nil && err != http1.ErrNeedMore {
+		c.show(c.w - c.r)
+	}
 }

@@ -137,7 +137,7 @@ func (c *Conn) read(p []byte) (int, error) {
 	n, err := c.nc.Read(p)
 	if n > 0 {
 		c.heard = true
-		if c.tap != nil {
+		if c.tap != nil && !c.shared.on { // else see show
 			c.tap(false, p[:n])
 		}
 	}
