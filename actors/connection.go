@@ -29,6 +29,9 @@ type connection struct {
 	idle   connIdle
 	up     connUp
 
+	watched context.Context // of the call under way
+	left    func()          // its end; made once
+
 	tls        *tls.Config // nil: plain
 	cancelDial context.CancelFunc
 }
@@ -415,7 +418,11 @@ func (c *connection) watch(ctx context.Context) (unwatch func() bool) {
 	if ctx.Done() == nil {
 		return undisturbed
 	}
-	return context.AfterFunc(ctx, func() { c.io.Interrupt(Ended(ctx)) })
+	if c.left == nil {
+		c.left = func() { c.io.Interrupt(Ended(c.watched)) }
+	}
+	c.watched = ctx // nobody watches once more behind a watch that ended too late: the connection ends there
+	return context.AfterFunc(ctx, c.left)
 }
 
 func undisturbed() bool { return true }

@@ -125,11 +125,16 @@ func (m *Masker) appendBody(dst, data []byte) []byte {
 }
 
 // startsMessage tells whether a piece that is not expected to begins with a head's
-// start line.
+// start line, or, where there is less of it, may do so: what follows is a head's then,
+// and its secrets are known as such.
 func startsMessage(data []byte) bool {
+	const version = "HTTP/1."
+	if len(data) < len(version) {
+		return len(data) > 0 && version[:len(data)] == string(data)
+	}
 	line, _, _ := bytes.Cut(data[:min(len(data), maskLineMax)], []byte("\n"))
 	line = bytes.TrimSuffix(line, []byte("\r"))
-	return bytes.HasPrefix(line, []byte("HTTP/1.")) ||
+	return bytes.HasPrefix(line, []byte(version)) ||
 		bytes.HasSuffix(line, []byte(" HTTP/1.1")) || bytes.HasSuffix(line, []byte(" HTTP/1.0"))
 }
 

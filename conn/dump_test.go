@@ -126,6 +126,7 @@ func TestMaskBodies(t *testing.T) {
 		"echo":           {[]string{head, "TRACE / HTTP/1.1\r\nCookie: secret\r\n\r\nCookie: secret"}, shown + "TRACE / HTTP/1.1\nCookie: ***\n\nCookie: ***\n"},
 		"form":           {[]string{head, "a=b\nCookie: secret\n"}, shown + "a=b\nCookie: ***\n"},
 		"the next":       {[]string{head, "x", "HTTP/1.1 200 OK\r\nSet-Coo", "kie: secret\r\n\r\n"}, shown + "x\nHTTP/1.1 200 OK\nSet-Cookie: ***\n\n"},
+		"the next, cut":  {[]string{head, "x", "", "HT", "TP/1.1 200 OK\r\nSet-Coo", "kie: secret\r\n\r\n"}, shown + "x\nHTTP/1.1 200 OK\nSet-Cookie: ***\n\n"},
 		"the next asked": {[]string{"GET / HTTP/1.1\r\n\r\n", "x", "GET / HTTP/1.1\r\nCookie: secret\r\n\r\n"}, "GET / HTTP/1.1\n\nx\nGET / HTTP/1.1\nCookie: ***\n\n"},
 		"an url cut":     {[]string{head, "http://u:secret"}, shown + "http://***\n"},
 	} {
