@@ -403,7 +403,7 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 // free makes the connection idle and reports so.
 func (c *connection) free(out outcome, keep time.Duration) {
 	c.io.Park()
-	c.phase = connOpen
+	c.phase, c.watched = connOpen, nil // an idle connection holds nobody's context
 	c.used = c.sched.now()
 	c.publish(actIdle, c.used)
 	c.idle.at, c.idle.out, c.idle.keep = c.used, out, keep

@@ -6,11 +6,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/seed53b03582/troupe/conn"
 )
@@ -265,4 +267,31 @@ func TestNothingIsSentAfterConnectionClose(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An idle connection holds nothing of the call before.
+func TestIdleConnectionHoldsNoContext(t *testing.T) {
+	in(t, func(t *testing.T) {
+		m := &memory{serve: answering(greeting)}
+		s := m.start(t, Config{})
+		type key struct{}
+		held := func() weak.Pointer[[1 << 10]byte] {
+			value := new([1 << 10]byte)
+			ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, value))
+			defer cancel()
+			if _, err := get(ctx, s); err != nil {
+				t.Fatal(err)
+			}
+			return weak.Make(value)
+		}()
+		synctest.Wait()
+		runtime.GC()
+		runtime.GC()
+		if held.Value() != nil {
+			t.Error("what the call's context carried is still held")
+		}
+		if n := len(s.Snapshot().Conns); n != 1 {
+			t.Errorf("%d connections idle, want the one", n)
+		}
+	})
 }
