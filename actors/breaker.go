@@ -2,6 +2,7 @@ package actors
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -10,8 +11,15 @@ import (
 // instant is a moment: nanoseconds since the scheduler started.
 type instant int64
 
-func (t instant) add(d time.Duration) instant      { return t + instant(d) }
 func (t instant) since(from instant) time.Duration { return time.Duration(t - from) }
+
+// add is the moment d later; what would be beyond all numbers is never.
+func (t instant) add(d time.Duration) instant {
+	if d > time.Duration(never-t) {
+		return never
+	}
+	return t + instant(d)
+}
 
 // outcome is what an exchange, or a dial, says about its origin.
 type outcome uint8
@@ -75,7 +83,7 @@ func newBreaker(cfg Breaker, name string, changed func(from, to gobreaker.State)
 	}
 	b.gate = gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 		Name:        name,
-		MaxRequests: uint32(cfg.Probes),
+		MaxRequests: uint32(min(cfg.Probes, math.MaxInt32)),
 		Timeout:     cfg.OpenFor,
 		// Asked under gobreaker's lock: only our own counts may be read here.
 		ReadyToTrip:   func(gobreaker.Counts) bool { return b.tripped() },

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"math"
 	"net"
 	"time"
 
@@ -49,7 +50,7 @@ func (s *Scheduler) giveUpDial(c *Conn) *time.Timer {
 	if s.cfg.DialTimeout <= 0 {
 		return nil
 	}
-	return time.AfterFunc(s.cfg.DialTimeout+dialGrace, func() {
+	return time.AfterFunc(min(s.cfg.DialTimeout, math.MaxInt64-dialGrace)+dialGrace, func() {
 		if s.crew.enter() {
 			defer s.crew.leave()
 			c.mail.PostUserMessage(&dialed{err: &conn.Error{Op: conn.OpDial, Err: context.DeadlineExceeded}})

@@ -48,7 +48,7 @@ func (p *pool) connUp(now instant, s *seat) {
 	s.origin.backoff.succeeded()
 	s.idleSince, s.usedAt = now, now
 	if age := p.cfg.MaxConnAge; age > 0 {
-		s.ends = now.add(age - age/10 + time.Duration(p.random()*float64(age/5)))
+		s.ends = now.add(age - age/10).add(time.Duration(p.random() * float64(age/5)))
 	}
 	if w := s.serves; w != nil {
 		s.serves, w.dial = nil, nil

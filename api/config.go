@@ -18,7 +18,8 @@ import (
 // the defaults told in its comments.
 type Breaker = actors.Breaker
 
-// Config sets up a Session. NewSession copies it; the zero value is useful.
+// Config sets up a Session. NewSession copies it; the zero value is useful. A duration may
+// be as long as there is, math.MaxInt64.
 type Config struct {
 	// Driver opens the sockets. nil means TCP. A *net.Dialer or a proxy dialer
 	// is one. If it has Start(ctx) error or Stop(ctx) error, the session calls
