@@ -360,6 +360,18 @@ func (s *Scheduler) Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// Halted is why a call can't go on that is on no connection: ctx or the scheduler has
+// ended. nil: it can.
+func (s *Scheduler) Halted(ctx context.Context) error {
+	if err := Ended(ctx); err != nil {
+		return err
+	}
+	if s.closing.Load() {
+		return ErrSessionClosed
+	}
+	return nil
+}
+
 // Unread tells that the last Do has read nothing of the body's Reader: the server did
 // not ask for it.
 func (c *Call) Unread() bool { return c.parts != nil && c.unread }

@@ -113,7 +113,7 @@ type bodyReader struct {
 
 // openBody puts a body of resp into the caller's hands.
 func (r *request) openBody(ctx context.Context, resp *Response) (taken bool) {
-	b := &bodyReader{session: r.session, src: r.intake(resp, false), cancel: r.cancel, url: resp.shown(), opened: callSite()}
+	b := &bodyReader{session: r.session, src: r.intake(ctx, resp, false), cancel: r.cancel, url: resp.shown(), opened: callSite()}
 	resp.more().body = b
 	r.unclaim() // the request's own body is out
 	if r.call.Finished() {

@@ -3,6 +3,7 @@ package api
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/seed53b03582/troupe/actors"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -31,6 +33,10 @@ const maxCodings = 3
 const (
 	// readSize is how much a coding may read ahead of what it decodes, in bytes.
 	readSize = 16 << 10
+
+	// decodeStep is how much is decoded, in bytes, before the call's end is looked at
+	// again. The libraries decode about a gigabyte a second.
+	decodeStep = 64 << 10
 
 	// maxWindow is what a zstd frame may ask the recipient to remember (RFC 9659
 	// §3). brotli's windows end at 16 MiB, deflate's at 32 KiB.
@@ -111,19 +117,21 @@ func parseCoding(name []byte) (c coding, known bool) {
 type decoders struct {
 	stages [numCodings]sync.Pool
 	grow   func(dst []byte, need, want int) []byte // as conn.Buffers.Grow; nil: slices.Grow
+	halted func(context.Context) error             // as Scheduler.Halted; nil: actors.Ended
 }
 
-// reader decodes src. What it read ahead is lost to others. An empty src is an
-// empty body and no error, as some servers answer so.
-func (d *decoders) reader(c codings, src io.Reader) *decoder {
-	r := &decoder{pools: d, top: src}
+// reader decodes src for as long as ctx goes on: a few bytes may take long to decode. What
+// it read ahead is lost to others. An empty src is an empty body and no error, as some
+// servers answer so.
+func (d *decoders) reader(ctx context.Context, c codings, src io.Reader) *decoder {
+	r := &decoder{pools: d, ctx: ctx, top: src}
 	for i, coding := range slices.Backward(c) {
 		s, _ := d.stages[coding].Get().(*stage)
 		if s == nil {
 			s = &stage{coding: coding}
 			s.in = bufio.NewReaderSize(&s.src, readSize)
 		}
-		s.start(r.top, i < len(c)-1)
+		s.start(r, r.top, i < len(c)-1)
 		r.stages[i], r.top = s, s
 	}
 	return r
@@ -131,12 +139,12 @@ func (d *decoders) reader(c codings, src io.Reader) *decoder {
 
 // appendAll appends the decoded form of src, a whole body, to dst; the two must
 // not overlap. More than limit bytes are conn.ErrTooLarge, with no more than limit
-// of them appended; limit <= 0 means no bound.
-func (d *decoders) appendAll(dst, src []byte, c codings, limit int64) ([]byte, error) {
+// of them appended; limit <= 0 means no bound. The end of ctx ends it too.
+func (d *decoders) appendAll(ctx context.Context, dst, src []byte, c codings, limit int64) ([]byte, error) {
 	if limit <= 0 || limit == math.MaxInt64 {
 		limit = math.MaxInt64 - 1
 	}
-	r := d.reader(c, bytes.NewReader(src))
+	r := d.reader(ctx, c, bytes.NewReader(src))
 	defer r.close()
 
 	start := len(dst)
@@ -171,6 +179,7 @@ func (d *decoders) room(dst []byte, n int) []byte {
 // decoder is the decoded form of one body. It is for one goroutine.
 type decoder struct {
 	pools  *decoders
+	ctx    context.Context    // of the call
 	stages [maxCodings]*stage // in the order of codings: the last is decoded first
 	top    io.Reader          // the first of them; nil once closed
 }
@@ -186,7 +195,18 @@ func (r *decoder) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	return r.top.Read(p)
+	if err := r.halted(); err != nil { // much may come out of what little has gone in
+		return 0, err
+	}
+	return r.top.Read(p[:min(len(p), decodeStep)])
+}
+
+// halted is why the call can't go on; nil: it can.
+func (r *decoder) halted() error {
+	if f := r.pools.halted; f != nil {
+		return f(r.ctx)
+	}
+	return actors.Ended(r.ctx)
 }
 
 // close hands back what was lent. It does not close the source; it is idempotent.
@@ -204,6 +224,7 @@ func (r *decoder) close() {
 // codedSource is what a stage reads. It keeps the error that ended it: the libraries
 // take some errors of a source for their own, or for a clean end.
 type codedSource struct {
+	of    *decoder
 	r     io.Reader
 	inner bool  // r is a stage
 	left  int64 // how much an inner one may still give
@@ -212,6 +233,9 @@ type codedSource struct {
 
 func (s *codedSource) Read(p []byte) (n int, err error) {
 	for try := 0; n == 0 && s.err == nil; try++ {
+		if s.err = s.of.halted(); s.err != nil { // no byte may come out of all that goes in
+			break
+		}
 		n, s.err = s.r.Read(p)
 		if n == 0 && s.err == nil && try == 100 {
 			s.err = io.ErrNoProgress
@@ -245,8 +269,8 @@ type stage struct {
 	zstd   *zstd.Decoder
 }
 
-func (s *stage) start(src io.Reader, inner bool) {
-	s.src = codedSource{r: src, inner: inner, left: hollowSlack}
+func (s *stage) start(of *decoder, src io.Reader, inner bool) {
+	s.src = codedSource{of: of, r: src, inner: inner, left: hollowSlack}
 	s.in.Reset(&s.src)
 	s.z, s.err = nil, nil
 }

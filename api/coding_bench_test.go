@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"testing"
@@ -21,7 +22,7 @@ func TestDecodeAllocations(t *testing.T) {
 	for c := range numCodings {
 		one := listed(t, c.String())
 		coded := applyCodings(one, prose(20_000))
-		if got := testing.AllocsPerRun(100, func() { d.appendAll(dst, coded, one, 1<<20) }); got > maxDecodeAllocs[c] {
+		if got := testing.AllocsPerRun(100, func() { d.appendAll(context.Background(), dst, coded, one, 1<<20) }); got > maxDecodeAllocs[c] {
 			t.Errorf("%s: %.1f allocations a body", c, got)
 		} else {
 			t.Logf("%s: %.1f allocations a body", c, got)
@@ -50,7 +51,7 @@ func benchWhole(b *testing.B, c codings, coded []byte, size int) {
 	b.SetBytes(int64(size))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := d.appendAll(dst, coded, c, 1<<30); err != nil {
+		if _, err := d.appendAll(context.Background(), dst, coded, c, 1<<30); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -62,7 +63,7 @@ func benchStream(b *testing.B, c codings, coded []byte, size int) {
 	b.ReportAllocs()
 	for b.Loop() {
 		src.Reset(coded)
-		r := d.reader(c, src)
+		r := d.reader(context.Background(), c, src)
 		drainDecoder(b, r, p)
 		r.close()
 	}

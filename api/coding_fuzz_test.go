@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"testing"
@@ -20,11 +21,11 @@ func FuzzDecode(f *testing.F) {
 	d := new(decoders) // the readers must come well out of anything
 	f.Fuzz(func(t *testing.T, data []byte, which uint8, limit uint16) {
 		c := listed(t, all[int(which)%len(all)])
-		whole, wholeErr := d.appendAll(nil, data, c, 1<<20)
+		whole, wholeErr := d.appendAll(context.Background(), nil, data, c, 1<<20)
 		if len(whole) > 1<<20 {
 			t.Fatalf("%d bytes", len(whole))
 		}
-		bounded, err := d.appendAll(nil, data, c, int64(limit)+1)
+		bounded, err := d.appendAll(context.Background(), nil, data, c, int64(limit)+1)
 		if len(bounded) > int(limit)+1 || !bytes.HasPrefix(whole, bounded) {
 			t.Fatalf("limit %d: got %d bytes", int(limit)+1, len(bounded))
 		}
@@ -42,7 +43,7 @@ func checkStreamed(t *testing.T, d *decoders, c codings, data, want []byte, want
 		"whole":        bytes.NewReader(data),
 		"byte by byte": iotest.OneByteReader(bytes.NewReader(data)),
 	} {
-		r := d.reader(c, src)
+		r := d.reader(context.Background(), c, src)
 		got, err := io.ReadAll(r)
 		r.close()
 		if (err == nil) != (wantErr == nil) || errors.Is(err, io.ErrUnexpectedEOF) != errors.Is(wantErr, io.ErrUnexpectedEOF) {
@@ -65,12 +66,12 @@ func FuzzDecodeCoded(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, which uint8, cut uint16) {
 		c := listed(t, all[int(which)%len(all)])
 		coded := applyCodings(c, string(data))
-		got, err := d.appendAll(nil, coded, c, 0)
+		got, err := d.appendAll(context.Background(), nil, coded, c, 0)
 		if err != nil || !bytes.Equal(got, data) {
 			t.Fatalf("%d bytes came back as %d: %v", len(data), len(got), err)
 		}
 		n := int(cut) % len(coded)
-		got, err = d.appendAll(nil, coded[:n], c, 0)
+		got, err = d.appendAll(context.Background(), nil, coded[:n], c, 0)
 		if n > 0 && !errors.Is(err, io.ErrUnexpectedEOF) || !bytes.HasPrefix(data, got) {
 			t.Fatalf("%d of %d bytes: got %q, %v", n, len(coded), got, err)
 		}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"math"
@@ -41,7 +42,7 @@ func TestDecodeTruncated(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			codings := listed(t, c.header)
 			for n := 1; n < len(c.coded); n++ {
-				got, err := d.appendAll(nil, c.coded[:n], codings, 0)
+				got, err := d.appendAll(context.Background(), nil, c.coded[:n], codings, 0)
 				if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), "Content-Encoding is ") {
 					t.Fatalf("%d of %d bytes: got %v, want an unexpected EOF of a coding", n, len(c.coded), err)
 				}
@@ -49,7 +50,7 @@ func TestDecodeTruncated(t *testing.T) {
 					t.Fatalf("%d of %d bytes: what was decoded is not how the body begins", n, len(c.coded))
 				}
 			}
-			if got, err := d.appendAll(nil, c.coded, codings, 0); err != nil || string(got) != body {
+			if got, err := d.appendAll(context.Background(), nil, c.coded, codings, 0); err != nil || string(got) != body {
 				t.Fatalf("the whole: %v", err)
 			}
 		})
@@ -89,12 +90,12 @@ func TestDecodeCorrupt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := new(decoders)
 			for range 2 { // the second time with the reader that failed
-				_, err := d.appendAll(nil, []byte(c.coded), listed(t, c.header), 0)
+				_, err := d.appendAll(context.Background(), nil, []byte(c.coded), listed(t, c.header), 0)
 				if err == nil || !strings.Contains(err.Error(), "Content-Encoding is "+c.blamed+": ") || errors.Unwrap(err) == nil {
 					t.Fatalf("got %v, want an error of %s that wraps its cause", err, c.blamed)
 				}
 			}
-			if got, err := d.appendAll(nil, applyCodings(listed(t, c.header), "hello"), listed(t, c.header), 0); err != nil || string(got) != "hello" {
+			if got, err := d.appendAll(context.Background(), nil, applyCodings(listed(t, c.header), "hello"), listed(t, c.header), 0); err != nil || string(got) != "hello" {
 				t.Errorf("after the error: %q, %v", got, err)
 			}
 		})
@@ -145,7 +146,7 @@ func TestDecodeTrailing(t *testing.T) {
 				"whole":        strings.NewReader(c.coded),
 				"byte by byte": iotest.OneByteReader(strings.NewReader(c.coded)),
 			} {
-				r := d.reader(listed(t, c.header), src)
+				r := d.reader(context.Background(), listed(t, c.header), src)
 				got, err := io.ReadAll(r)
 				r.close()
 				if c.err == errAnyCoding && err != nil {
@@ -172,7 +173,7 @@ func TestDecodeLimit(t *testing.T) {
 			1: false, 4999: false, 5000: true, 5001: true, 0: true, -1: true, math.MaxInt64: true, math.MaxInt64 - 1: true,
 		} {
 			for _, dst := range [][]byte{nil, []byte("head"), make([]byte, 4, 10_000)} {
-				got, err := d.appendAll(dst, coded, c, limit)
+				got, err := d.appendAll(context.Background(), dst, coded, c, limit)
 				if fits && (err != nil || string(got[len(dst):]) != body) {
 					t.Errorf("%s, limit %d: %v", header, limit, err)
 				}
@@ -196,7 +197,7 @@ func TestDecodeBombs(t *testing.T) {
 			d := new(decoders)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			got, err := d.appendAll(nil, coded, c, limit)
+			got, err := d.appendAll(context.Background(), nil, coded, c, limit)
 			runtime.ReadMemStats(&after)
 			if !errors.Is(err, ErrTooLarge) || len(got) > limit {
 				t.Errorf("%d bytes gave %d, %v; want %v", len(coded), len(got), err, ErrTooLarge)
@@ -222,7 +223,7 @@ func TestDecodeHollow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			both := listed(t, c.header)
 			coded := applyCodings(both[1:], c.inner)
-			r := new(decoders).reader(both, bytes.NewReader(coded))
+			r := new(decoders).reader(context.Background(), both, bytes.NewReader(coded))
 			defer r.close()
 			got, err := io.ReadAll(r)
 			if !errors.Is(err, ErrTooLarge) || len(got) > 5 {
@@ -237,7 +238,7 @@ func TestDecodeHollow(t *testing.T) {
 		}
 		coded := compressed(func(w io.Writer) compressor { return newCompressor(codingGzip, w) }, parts...)
 		coded = applyCodings(listed(t, "br"), string(coded))
-		if got, err := new(decoders).appendAll(nil, coded, listed(t, "gzip, br"), 0); err != nil || len(got) != len(parts) {
+		if got, err := new(decoders).appendAll(context.Background(), nil, coded, listed(t, "gzip, br"), 0); err != nil || len(got) != len(parts) {
 			t.Errorf("got %d bytes, %v", len(got), err)
 		}
 	})
@@ -256,14 +257,14 @@ func TestDecodeZstdWindow(t *testing.T) {
 		z.Reset(&b)
 		io.WriteString(z, body)
 		z.Close()
-		got, err := d.appendAll(nil, b.Bytes(), c, 0)
+		got, err := d.appendAll(context.Background(), nil, b.Bytes(), c, 0)
 		if fits != (err == nil && string(got) == body) || !fits && (len(got) > 0 || !errors.Is(err, zstd.ErrWindowSizeExceeded)) {
 			t.Errorf("window %d: %d bytes, %v", window, len(got), err)
 		}
 	}
 	// A frame in one segment has the content for its window.
 	single := "\x28\xb5\x2f\xfd\xe0" + "\x01\x00\x80\x00\x00\x00\x00\x00" + "\x01\x00\x00"
-	if _, err := d.appendAll(nil, []byte(single), c, 0); err == nil {
+	if _, err := d.appendAll(context.Background(), nil, []byte(single), c, 0); err == nil {
 		t.Error("a single segment of 8 MiB and a byte was taken")
 	}
 }

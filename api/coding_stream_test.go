@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -32,7 +33,7 @@ func TestDecodeAsItComes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var wire bytes.Buffer
 			z := c.z(&wire)
-			r := d.reader(listed(t, c.header), &wireReader{&wire, t})
+			r := d.reader(context.Background(), listed(t, c.header), &wireReader{&wire, t})
 			defer r.close()
 			for range 3 {
 				io.WriteString(z, part)
@@ -47,7 +48,7 @@ func TestDecodeAsItComes(t *testing.T) {
 		})
 	}
 	t.Run("gzip member", func(t *testing.T) {
-		r := d.reader(listed(t, "gzip"), &wireReader{bytes.NewBufferString(gzipHello), t})
+		r := d.reader(context.Background(), listed(t, "gzip"), &wireReader{bytes.NewBufferString(gzipHello), t})
 		defer r.close()
 		got := make([]byte, 5)
 		if _, err := io.ReadFull(r, got); err != nil || string(got) != "hello" {
@@ -94,7 +95,7 @@ func TestDecodeSourceErrors(t *testing.T) {
 			c := listed(t, header)
 			coded := applyCodings(c, "hello, hello, hello")
 			for n := range len(coded) + 1 {
-				r := d.reader(c, io.MultiReader(bytes.NewReader(coded[:n]), iotest.ErrReader(cause)))
+				r := d.reader(context.Background(), c, io.MultiReader(bytes.NewReader(coded[:n]), iotest.ErrReader(cause)))
 				got, err := io.ReadAll(r)
 				if err != cause || !strings.HasPrefix("hello, hello, hello", string(got)) {
 					t.Fatalf("%s, %d of %d bytes: got %q, %v; want %v", header, n, len(coded), got, err, cause)
@@ -108,7 +109,7 @@ func TestDecodeSourceErrors(t *testing.T) {
 	}
 	t.Run("no progress", func(t *testing.T) {
 		for c := range numCodings {
-			r := d.reader(listed(t, c.String()), sourceFunc(func([]byte) (int, error) { return 0, nil }))
+			r := d.reader(context.Background(), listed(t, c.String()), sourceFunc(func([]byte) (int, error) { return 0, nil }))
 			if _, err := r.Read(make([]byte, 1)); err != io.ErrNoProgress {
 				t.Errorf("%s: got %v, want %v", c, err, io.ErrNoProgress)
 			}
@@ -124,12 +125,12 @@ func TestDecoderClose(t *testing.T) {
 	d := new(decoders)
 	c := listed(t, "zstd, gzip")
 	coded := applyCodings(c, "hello")
-	r := d.reader(c, bytes.NewReader(coded))
+	r := d.reader(context.Background(), c, bytes.NewReader(coded))
 	if n, err := r.Read(nil); n != 0 || err != nil {
 		t.Errorf("reading nothing: %d, %v", n, err)
 	}
 	r.close()
-	other := d.reader(c, bytes.NewReader(coded)) // may have been lent what r gave back
+	other := d.reader(context.Background(), c, bytes.NewReader(coded)) // may have been lent what r gave back
 	r.close()
 	if n, err := r.Read(make([]byte, 1)); n != 0 || err != errDecoderClosed {
 		t.Errorf("closed: %d, %v", n, err)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -187,7 +188,7 @@ func TestDecode(t *testing.T) {
 		t.Run(header, func(t *testing.T) {
 			for name, body := range bodies {
 				coded := applyCodings(c, body)
-				got, err := d.appendAll([]byte("head"), coded, c, int64(len(body)))
+				got, err := d.appendAll(context.Background(), []byte("head"), coded, c, int64(len(body)))
 				if err != nil || string(got) != "head"+body {
 					t.Fatalf("%s: whole: %d bytes, %v; want %d", name, len(got)-4, err, len(body))
 				}
@@ -197,7 +198,7 @@ func TestDecode(t *testing.T) {
 					"with the end": iotest.DataErrReader(bytes.NewReader(coded)),
 					"byte by byte": iotest.OneByteReader(bytes.NewReader(coded)),
 				} {
-					r := d.reader(c, src)
+					r := d.reader(context.Background(), c, src)
 					got, err := io.ReadAll(r)
 					r.close()
 					if err != nil || string(got) != body {
@@ -214,11 +215,11 @@ func TestDecodeEmptyBody(t *testing.T) {
 	d := new(decoders)
 	for _, header := range allCodings() {
 		c := listed(t, header)
-		if got, err := d.appendAll(nil, nil, c, 10); err != nil || len(got) != 0 {
+		if got, err := d.appendAll(context.Background(), nil, nil, c, 10); err != nil || len(got) != 0 {
 			t.Errorf("%s: got %q, %v; want nothing", header, got, err)
 		}
 		failed := errors.New("reset")
-		if _, err := io.ReadAll(d.reader(c, iotest.ErrReader(failed))); err != failed {
+		if _, err := io.ReadAll(d.reader(context.Background(), c, iotest.ErrReader(failed))); err != failed {
 			t.Errorf("%s: got %v, want the source's error", header, err)
 		}
 	}
@@ -244,7 +245,7 @@ func TestDecodeDeflate(t *testing.T) {
 				return z
 			}, body)
 			for name, coded := range map[string][]byte{"zlib": wrapped, "raw": raw} {
-				if got, err := d.appendAll(nil, coded, c, 0); err != nil || string(got) != body {
+				if got, err := d.appendAll(context.Background(), nil, coded, c, 0); err != nil || string(got) != body {
 					t.Errorf("%s, level %d, %d bytes: got %d, %v", name, level, len(body), len(got), err)
 				}
 			}
@@ -265,13 +266,13 @@ func TestDecodeIndependent(t *testing.T) {
 		"gzip":        {"gzip", blankGzip[:10] + codeless, func(w io.Writer) compressor { return gzip.NewWriter(w) }},
 	} {
 		codings := listed(t, c.header)
-		want, wantErr := new(decoders).appendAll(nil, []byte(c.coded), codings, 0)
+		want, wantErr := new(decoders).appendAll(context.Background(), nil, []byte(c.coded), codings, 0)
 		for _, before := range []string{prose(3000), randomBytes(100), strings.Repeat("01", 99)} {
 			d := new(decoders)
-			if _, err := d.appendAll(nil, compressed(c.z, before), codings, 0); err != nil {
+			if _, err := d.appendAll(context.Background(), nil, compressed(c.z, before), codings, 0); err != nil {
 				t.Fatal(err)
 			}
-			got, err := d.appendAll(nil, []byte(c.coded), codings, 0)
+			got, err := d.appendAll(context.Background(), nil, []byte(c.coded), codings, 0)
 			if !bytes.Equal(got, want) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
 				t.Errorf("%s after another: %q, %v; alone: %q, %v", name, got, err, want, wantErr)
 			}
@@ -304,7 +305,7 @@ func TestDecodersConcurrently(t *testing.T) {
 			for j, header := range allCodings() {
 				c := listed(t, header)
 				body := prose(100 + 1000*i + j)
-				if got, err := d.appendAll(nil, applyCodings(c, body), c, 0); err != nil || string(got) != body {
+				if got, err := d.appendAll(context.Background(), nil, applyCodings(c, body), c, 0); err != nil || string(got) != body {
 					t.Errorf("%s: %d bytes, %v", header, len(got), err)
 				}
 			}

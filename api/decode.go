@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"io"
 
 	"github.com/seed53b03582/troupe/actors"
@@ -17,7 +18,7 @@ func (r *request) codingsOf(a *actors.Answer) (codings, bool) {
 }
 
 // decode replaces the body of a whole answer by what it encodes.
-func (r *request) decode(resp *Response) error {
+func (r *request) decode(ctx context.Context, resp *Response) error {
 	a := resp.answer.Load()
 	codings, ok := r.codingsOf(a)
 	if !ok || r.call.Stream || len(a.Body()) == 0 {
@@ -25,7 +26,7 @@ func (r *request) decode(resp *Response) error {
 	}
 	s := r.session
 	b := s.sched.NewAnswer() // for its memory
-	out, err := s.decoders.appendAll(append(b.Buf[:0], a.Buf[:a.BodyAt]...), a.Body(), codings, s.maxBody)
+	out, err := s.decoders.appendAll(ctx, append(b.Buf[:0], a.Buf[:a.BodyAt]...), a.Body(), codings, s.maxBody)
 	if err != nil {
 		return r.broken(resp, err)
 	}
@@ -35,7 +36,7 @@ func (r *request) decode(resp *Response) error {
 	return nil
 }
 
-// broken is the error of a body that came whole but can't be decoded.
+// broken is the error of a body that came whole but can't be decoded, or not in time.
 func (r *request) broken(resp *Response, err error) error {
 	f := failure{URL: r.to.String(), Op: OpRead, Sent: SentAll, RemoteAddr: resp.connection.RemoteAddr(), Err: err, Trace: resp.Trace()}
 	e := IOError(f)
@@ -61,11 +62,11 @@ type intake struct {
 }
 
 // intake is where the body of a streamed answer is read.
-func (r *request) intake(resp *Response, fill bool) *intake {
+func (r *request) intake(ctx context.Context, resp *Response, fill bool) *intake {
 	s := &r.incoming
 	*s = intake{r: r, resp: resp, fill: fill}
 	if c, ok := r.codingsOf(resp.answer.Load()); ok && !r.call.Finished() { // HEAD, 204, 304 and an empty body have nothing to decode
-		s.dec = r.session.decoders.reader(c, (*wire)(s))
+		s.dec = r.session.decoders.reader(ctx, c, (*wire)(s))
 		resp.setDecoded()
 	}
 	return s

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+
+	"github.com/seed53b03582/troupe/conn"
 )
 
 // memory is a Driver whose sockets are pipes, each served by serve on a goroutine of
@@ -43,8 +45,14 @@ func (m *memory) DialContext(context.Context, string, string) (net.Conn, error) 
 // inBubble runs a test of a session over m in a bubble of time.
 func inBubble(t *testing.T, m *memory, cfg Config, test func(t *testing.T, s *Session)) {
 	t.Helper()
+	inBubbleOver(t, m, m, cfg, test)
+}
+
+// inBubbleOver is inBubble with a driver that opens the pipes of m.
+func inBubbleOver(t *testing.T, d conn.Driver, m *memory, cfg Config, test func(t *testing.T, s *Session)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		cfg.Driver = m
+		cfg.Driver = d
 		s, err := NewSession(cfg)
 		if err != nil {
 			t.Fatal(err)

@@ -292,7 +292,7 @@ func (o tlsOption) apply(r *request) {
 }
 
 // Timeout bounds the whole call, from the wait in the queue to the last byte of
-// the answer; the earlier of it and the context's deadline counts. It must be
+// the answer, read and decoded; the earlier of it and the context's deadline counts. It must be
 // more than zero.
 func Timeout(d time.Duration) Option { return timeoutOption(d) }
 

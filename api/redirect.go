@@ -58,7 +58,7 @@ func (r *request) follow(ctx context.Context, resp *Response) (again bool, err e
 		return refuse(err)
 	}
 	r.drop(resp)
-	_ = r.decode(resp) // what can't be decoded stays as it came: nobody waits for it
+	_ = r.decode(ctx, resp) // what can't be decoded stays as it came: nobody waits for it
 	r.more().history = append(r.history, resp)
 	r.leave(to)
 	return true, nil

@@ -49,7 +49,7 @@ func NewSession(cfg Config) (*Session, error) {
 }
 
 func newSessionOf(sched *actors.Scheduler, cfg settings) *Session {
-	return &Session{sched: sched, settings: cfg, decoders: decoders{grow: sched.Grow}, calls: underway{over: make(chan struct{})}}
+	return &Session{sched: sched, settings: cfg, decoders: decoders{grow: sched.Grow, halted: sched.Halted}, calls: underway{over: make(chan struct{})}}
 }
 
 // send is every call: it encodes what was asked for and has it answered, again
@@ -159,11 +159,11 @@ func (r *request) finish(ctx context.Context, resp *Response) (streamed bool, er
 	}
 	switch {
 	case r.has(optStream):
-		return false, r.streamTo(resp)
+		return false, r.streamTo(ctx, resp)
 	case r.has(optStreamBody):
 		return r.openBody(ctx, resp), nil
 	}
-	return false, r.decode(resp)
+	return false, r.decode(ctx, resp)
 }
 
 // bound puts the Timeout option's limit on the context.

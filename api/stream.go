@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"io"
 	"strconv"
 
@@ -44,8 +45,8 @@ func (o stream) apply(r *request) {
 // streamTo reads the body of an answer whose head has come and hands it over. Whatever
 // ends it before the body's end, a panic and runtime.Goexit included, gives the
 // connection up. The answer's Buf holds the latest chunk behind the head.
-func (r *request) streamTo(resp *Response) error {
-	src := r.intake(resp, true)
+func (r *request) streamTo(ctx context.Context, resp *Response) error {
+	src := r.intake(ctx, resp, true)
 	defer src.close()
 	a := resp.answer.Load()
 	likely := r.stream.likely(src, a)
