@@ -56,6 +56,10 @@ type Request struct {
 	// Stream leaves the body on the connection: Do returns after the head and
 	// Read takes the body in pieces.
 	Stream bool
+	// HeadFirst does so with answers of 300 and above, but for what has come with the
+	// head, since a call may want no more of them: Rest or Skip reads on. On a shared
+	// connection the whole answer is read all the same.
+	HeadFirst bool
 }
 
 // Body is what a request carries. Exactly one of Bytes, File and Reader holds it, or,

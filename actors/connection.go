@@ -98,6 +98,10 @@ func (c *connection) handle(ctx actor.Context, message any) bool {
 		if c.accept(evRead, m) {
 			c.read(ctx, (*Call)(m))
 		}
+	case *readAll:
+		if c.accept(evReadAll, m) {
+			c.readAll(ctx, (*Call)(m))
+		}
 	case *abandon:
 		if c.accept(evAbandon, m) {
 			c.abandon(ctx, m.drain)
@@ -229,6 +233,18 @@ func (c *connection) read(ctx actor.Context, call *Call) {
 	c.settle(ctx, call, c.failure(conn.OpRead, conn.SentAll, err), unwatch())
 }
 
+// readAll reads the rest of an answer whose head came first.
+func (c *connection) readAll(ctx actor.Context, call *Call) {
+	if !c.resume(ctx, call, conn.OpRead) {
+		return
+	}
+	unwatch := c.watch(call.ctx)
+	a := call.answer
+	var err error
+	a.Buf, err = c.io.ReadRest(a.Buf, a.BodyAt, call.MaxBody)
+	c.settle(ctx, call, c.failure(conn.OpRead, call.sent, err), unwatch())
+}
+
 // ready looks at the connection before anything is written, and at whether the
 // caller still wants it. short: the look is left to Ask.
 func (c *connection) ready(ctx actor.Context, call *Call, short bool) bool {
@@ -341,7 +357,7 @@ func (a *Answer) begin(call *Call, come int) {
 	a.HeadAt = len(a.Buf)
 }
 
-// answer reads the head and, unless streamed, the body.
+// answer reads the head and, unless that is to be left for later, the body.
 func (c *connection) answer(call *Call) error {
 	if c.activity() != actReading {
 		c.publish(actReading, c.since()) // for as long as the exchange: no look at the clock
@@ -352,7 +368,11 @@ func (c *connection) answer(call *Call) error {
 	a.begin(call, c.io.Buffered())
 	a.Buf, err = c.io.ReadHead(call.Method, &a.Head, a.Buf, c.limits(), s.cfg.ResponseHeaderTimeout)
 	a.BodyAt = len(a.Buf)
-	if err == nil && !call.Stream {
+	switch {
+	case err != nil || call.Stream:
+	case call.HeadFirst && a.Head.Status() >= 300:
+		a.Buf, err = c.io.TakeBuffered(a.Buf, call.MaxBody)
+	default:
 		a.Buf, err = c.io.ReadAll(a.Buf, call.MaxBody)
 	}
 	c.verdict = outcomeOK

@@ -4,17 +4,18 @@ package actors
 //
 //	state        event      next                     effect
 //	dialing      dialed     open | closed            reported up, or ended with the dial's error
-//	open         roundTrip  open | reading | closed  request written; answer read, streamed: its head
+//	open         roundTrip  open | reading | closed  request written; answer read, or its head alone
 //	open         send       writing | closed         head and first piece written
 //	open         look       open | closed            socket looked at
 //	writing      feed       writing | closed         next piece written
-//	writing      receive    open | reading | closed  answer read, streamed: its head
+//	writing      receive    open | reading | closed  answer read, or its head alone
 //	writing      abandon    closed                   the server is owed the rest: no reuse
 //	open         flush      shared | closed          all that are queued written; see line.go
 //	shared       flush      shared                   the same, beside the reading
 //	shared       atRest     open | shared            all are answered; or some came since
 //	shared       broken     closed                   those unanswered told so
 //	reading      read       reading | open | closed  next piece of the body read
+//	reading      readAll    open | closed            the rest of the body read
 //	reading      abandon    open | closed            a small rest drained, else closed
 //	any          stop       closed                   socket closed
 //
@@ -41,6 +42,7 @@ const (
 	evFeed
 	evReceive
 	evRead
+	evReadAll
 	evAbandon
 	evLook
 	evFlush
@@ -55,7 +57,7 @@ var accepts = [connStates][connEvents]bool{
 	connDialing: {evDialed: true, evStop: true},
 	connOpen:    {evRoundTrip: true, evSend: true, evLook: true, evFlush: true, evStop: true},
 	connWriting: {evFeed: true, evReceive: true, evAbandon: true, evStop: true},
-	connReading: {evRead: true, evAbandon: true, evStop: true},
+	connReading: {evRead: true, evReadAll: true, evAbandon: true, evStop: true},
 	connShared:  {evFlush: true, evAtRest: true, evBroken: true, evStop: true},
 	connClosed:  {},
 }

@@ -9,7 +9,7 @@ func TestConnectionStateTable(t *testing.T) {
 		connDialing: {evDialed, evStop},
 		connOpen:    {evRoundTrip, evSend, evLook, evFlush, evStop},
 		connWriting: {evFeed, evReceive, evAbandon, evStop},
-		connReading: {evRead, evAbandon, evStop},
+		connReading: {evRead, evReadAll, evAbandon, evStop},
 		connShared:  {evFlush, evAtRest, evBroken, evStop},
 		connClosed:  nil,
 	}
@@ -36,6 +36,7 @@ func TestConnectionRefusesWhatItsStateDoesNotExpect(t *testing.T) {
 		evFeed:      func(c *Call) any { return (*feed)(c) },
 		evReceive:   func(c *Call) any { return (*receive)(c) },
 		evRead:      func(c *Call) any { return (*read)(c) },
+		evReadAll:   func(c *Call) any { return (*readAll)(c) },
 	}
 	for st := connState(0); st < connStates; st++ {
 		for e, message := range steps {

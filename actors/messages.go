@@ -128,6 +128,9 @@ type receive Call
 // read: fill the caller's memory, or its pipe, with the next piece of the body.
 type read Call
 
+// readAll: read what a head-first answer has left of its body.
+type readAll Call
+
 // abandon: the caller will not go on with this exchange. Nobody awaits an answer.
 type abandon struct {
 	drain bool // a small rest of the body may be read to keep the connection
@@ -164,6 +167,8 @@ var (
 	// errStale tells the caller's side that an idle connection was found dead
 	// before a byte was written: it takes another.
 	errStale = errors.New("troupe: the idle connection was dead")
+	// errSkipped ends the reading of a body that nobody needs.
+	errSkipped = errors.New("troupe: the rest of the body is not worth the wait")
 	// errLeft answers the acquire of a caller that has left.
 	errLeft = errors.New("troupe: the caller has left")
 )
@@ -184,6 +189,7 @@ func (m *send) reject(reason error)      { (*Call)(m).undelivered(reason, true) 
 func (m *feed) reject(reason error)      { (*Call)(m).undelivered(reason, false) }
 func (m *receive) reject(reason error)   { (*Call)(m).undelivered(reason, false) }
 func (m *read) reject(reason error)      { (*Call)(m).undelivered(reason, false) }
+func (m *readAll) reject(reason error)   { (*Call)(m).undelivered(reason, false) }
 
 func (m *flush) reject(reason error) { m.conn.unflushed(reason) }
 func (m *broken) reject(error)       { m.conn.failLine() }

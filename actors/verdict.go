@@ -32,6 +32,9 @@ func (c *connection) verdictOn(call *Call, err error) outcome {
 	if errors.As(err, &e) && e.Reused && e.Lost && !e.Answered {
 		return outcomeNeutral // how servers end connections; the next dial will tell
 	}
+	if errors.Is(err, errSkipped) {
+		return c.verdict // it has answered
+	}
 	if errors.Is(err, context.DeadlineExceeded) && had < now.since(call.waiter.since)-had {
 		return outcomeNeutral
 	}

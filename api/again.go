@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/seed53b03582/troupe/actors"
 	"github.com/seed53b03582/troupe/conn"
@@ -19,6 +20,7 @@ type journey struct {
 	reused  int8          // of which were lost on a connection that others had used
 	fresh   bool          // no connection that has idled will do
 	entered bool          // it is counted among the session's calls
+	held    int64         // bytes of the bodies in its History
 
 	// What a redirect or a 417 has taken away.
 	crossed    bool // credentials: another origin was gone to
@@ -49,22 +51,79 @@ func (r *request) next(ctx context.Context, resp *Response, err error) (again bo
 }
 
 // replay drops an answer and makes the same request ready to be sent again. Where
-// its body can't be, the call is over.
+// its body can't be, the call is over, and so it is where a connection that the caller
+// has chosen ends with the answer.
 func (r *request) replay(ctx context.Context, resp *Response) (again bool, _ error) {
-	if !r.replayable() || r.connection != nil && r.connection.conn.Closed() {
+	if !r.replayable() {
 		return false, nil
 	}
-	r.drop(resp)
+	if r.connection != nil {
+		if err := r.complete(resp); err != nil || r.connection.conn.Closed() {
+			return false, err
+		}
+	}
+	if _, err := r.pass(resp); err != nil {
+		return false, err
+	}
 	resp.Release()
 	return true, r.rewind(ctx)
 }
 
-// drop gives up the rest of an answer that the caller will not read. A connection
-// that a one-shot call was to keep is closed: the next request has its own.
-func (r *request) drop(resp *Response) {
-	if r.call.Stream {
-		r.session.sched.Abandon(r.call)
+// An answer that is only a step on the call's way is read no further than this.
+const (
+	stepBytes = 64 << 10
+	stepTime  = 100 * time.Millisecond
+)
+
+// pass ends the exchange of an answer that was only a step, and keeps what has come of its
+// body. whole tells that this is all of it. Its connection serves on where the rest of
+// the body was little and came at once; else it is closed. So is one that a one-shot call
+// was to keep: the next request has its own.
+func (r *request) pass(resp *Response) (whole bool, _ error) {
+	whole, err := r.session.sched.Skip(r.call, r.stepRoom(), stepTime)
+	r.close(resp)
+	if err != nil {
+		return false, r.failed(err)
 	}
+	return whole, nil
+}
+
+// stepRoom is how much of a step's body may be kept. One byte is left for the last answer:
+// with none its limit would be 0, which means no limit.
+func (r *request) stepRoom() int {
+	if left := r.bodyRoom(); left > 0 {
+		return int(min(left-1, stepBytes))
+	}
+	return stepBytes
+}
+
+// bodyRoom is how much of MaxBodyBytes the History has left; 0: there is no bound.
+func (r *request) bodyRoom() int64 {
+	if limit := r.session.maxBody; limit > 0 {
+		return limit - r.held
+	}
+	return 0
+}
+
+// complete reads the rest of an answer that is no step after all.
+func (r *request) complete(resp *Response) error {
+	if r.call.Stream {
+		return nil
+	}
+	if err := r.session.sched.Rest(r.call); err != nil {
+		return r.failed(err)
+	}
+	return nil
+}
+
+// drop gives up the rest of an answer that the caller will not read, since the call fails.
+func (r *request) drop(resp *Response) {
+	r.session.sched.Abandon(r.call)
+	r.close(resp)
+}
+
+// close ends a connection that a one-shot call was to keep.
+func (r *request) close(resp *Response) {
 	if c := &resp.connection; c.owner != nil && r.connection == nil {
 		c.Close()
 	}

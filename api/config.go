@@ -60,9 +60,10 @@ type Config struct {
 	// MaxHeaderBytes bounds an answer's head in bytes; a larger one is
 	// ErrTooLarge. Zero means 256 KiB, negative no bound.
 	MaxHeaderBytes int
-	// MaxBodyBytes bounds an answer's body in bytes, decoded, where it is kept in
-	// memory; a larger one is ErrTooLarge. Streams have no bound. Zero means 256 MiB,
-	// negative no bound.
+	// MaxBodyBytes bounds what a call keeps of bodies in memory, in bytes, decoded: an
+	// answer's that is larger is ErrTooLarge. The redirects in its History count; each
+	// is cut to 64 KiB, and to what the others have left. Streams have no bound. Zero
+	// means 256 MiB, negative no bound.
 	MaxBodyBytes int64
 	// BodyTimeout ends a StreamBody that was not read for so long, closes its
 	// connection, and tells the Logger where it was opened. Zero means 60 s,

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/seed53b03582/troupe/actors"
@@ -24,16 +25,47 @@ func (r *request) decode(ctx context.Context, resp *Response) error {
 	if !ok || r.call.Stream || len(a.Body()) == 0 {
 		return nil
 	}
-	s := r.session
-	b := s.sched.NewAnswer() // for its memory
-	out, err := s.decoders.appendAll(ctx, append(b.Buf[:0], a.Buf[:a.BodyAt]...), a.Body(), codings, s.maxBody)
+	b, err := r.decoded(ctx, a, codings, r.call.MaxBody)
 	if err != nil {
 		return r.broken(resp, err)
 	}
-	a.Buf, b.Buf = out, a.Buf
-	s.sched.FreeAnswer(b)
-	resp.setDecoded()
+	r.replace(resp, b)
 	return nil
+}
+
+// decodeStep decodes what was read of a redirect's body. What can't be decoded stays as it
+// came: nobody waits for it.
+func (r *request) decodeStep(ctx context.Context, resp *Response) {
+	a := resp.answer.Load()
+	codings, ok := r.codingsOf(a)
+	if !ok || len(a.Body()) == 0 {
+		return
+	}
+	b, err := r.decoded(ctx, a, codings, int64(r.stepRoom()))
+	switch {
+	case err == nil, resp.truncated && errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, conn.ErrTooLarge):
+		resp.truncated = true
+	default:
+		return
+	}
+	r.replace(resp, b)
+}
+
+// decoded is the head of a with its body decoded, up to limit bytes of that. What could be
+// decoded is there also where there is an error.
+func (r *request) decoded(ctx context.Context, a *actors.Answer, c codings, limit int64) (b *actors.Answer, err error) {
+	b = r.session.sched.NewAnswer() // for its memory
+	b.Buf, err = r.session.decoders.appendAll(ctx, append(b.Buf[:0], a.Buf[:a.BodyAt]...), a.Body(), c, limit)
+	return b, err
+}
+
+// replace gives the answer the memory of b.
+func (r *request) replace(resp *Response, b *actors.Answer) {
+	a := resp.answer.Load()
+	a.Buf, b.Buf = b.Buf, a.Buf
+	r.session.sched.FreeAnswer(b)
+	resp.setDecoded()
 }
 
 // broken is the error of a body that came whole but can't be decoded, or not in time.

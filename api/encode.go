@@ -58,7 +58,7 @@ func (r *request) encode() (err error) {
 		call.Body = &r.payload.Body
 	}
 	call.Stream = r.has(optStream | optStreamBody)
-	call.MaxBody = r.session.maxBody
+	call.HeadFirst, call.MaxBody = !call.Stream, r.bodyRoom()
 	call.Pipeline = r.pipelines()
 	call.Again, call.Lane = r.tries > 0 || len(r.history) > 0, r.lane()
 	return r.pin(call)

@@ -16,6 +16,7 @@ import (
 // answered in HTTP/1.1 before, and fill one before they take another. Where a shared
 // connection ends early, the first call that was not answered fails or is retried as any
 // (see Retry); those behind it are sent again at once, each alone, or fail with ErrCutOff.
+// A redirect that comes on one is read whole, within MaxBodyBytes, before it is followed.
 type Pipeline struct {
 	// Depth bounds the calls on one connection that are not answered. Zero and 1 mean
 	// that none are pipelined; at most 4096.

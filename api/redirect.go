@@ -57,11 +57,24 @@ func (r *request) follow(ctx context.Context, resp *Response) (again bool, err e
 	} else if err := r.rewind(ctx); err != nil {
 		return refuse(err)
 	}
-	r.drop(resp)
-	_ = r.decode(ctx, resp) // what can't be decoded stays as it came: nobody waits for it
-	r.more().history = append(r.history, resp)
+	if err := r.remember(ctx, resp); err != nil {
+		return false, err
+	}
 	r.leave(to)
 	return true, nil
+}
+
+// remember ends a redirect's exchange and puts it into the History.
+func (r *request) remember(ctx context.Context, resp *Response) error {
+	whole, err := r.pass(resp)
+	if err != nil {
+		return err
+	}
+	resp.truncated = !whole
+	r.decodeStep(ctx, resp)
+	r.held += int64(len(resp.Content()))
+	r.more().history = append(r.history, resp)
+	return nil
 }
 
 // becomesGet tells whether a redirect turns the request into a GET without a body:

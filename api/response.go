@@ -21,6 +21,7 @@ type Response struct {
 	session    *Session
 	tries      int32 // how often the request was sent
 	decoded    bool  // the body was, so headers about its encoding are gone
+	truncated  bool  // Content is the beginning of it
 	rare       *rare // what most answers have nothing of
 
 	// What was asked for and outlives Release.
@@ -138,7 +139,14 @@ func (r *Response) shown() string {
 	return url
 }
 
-// History are the redirects that were followed, oldest first.
+// Truncated tells that Content is no more than the beginning of the body. It is so for
+// redirects in the History whose body was long or slow in coming, since nobody waits for
+// it: see History. What a call returns is whole.
+func (r *Response) Truncated() bool { return r.truncated }
+
+// History are the redirects that were followed, oldest first. Their bodies are read, and
+// kept, up to 64 KiB, decoded, as far as they come within 100 ms of the head; Truncated tells
+// where that was not all.
 func (r *Response) History() []*Response {
 	if r.rare == nil {
 		return nil

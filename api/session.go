@@ -163,6 +163,9 @@ func (r *request) finish(ctx context.Context, resp *Response) (streamed bool, er
 	case r.has(optStreamBody):
 		return r.openBody(ctx, resp), nil
 	}
+	if err := r.complete(resp); err != nil {
+		return false, err
+	}
 	return false, r.decode(ctx, resp)
 }
 

@@ -153,10 +153,35 @@ func (c *Conn) readError(err error) error {
 	return c.sock.why(err)
 }
 
+// TakeBuffered appends to dst what of the body has come in already, up to max bytes of it;
+// max <= 0 means no bound. It does not wait for more.
+func (c *Conn) TakeBuffered(dst []byte, max int64) ([]byte, error) {
+	left := int64(c.w - c.r)
+	if max > 0 {
+		left = min(left, max)
+	}
+	if left > 0 && !c.finished {
+		dst = c.buffers.Grow(dst, int(left), int(left))
+	}
+	for c.r < c.w && !c.finished && left > 0 {
+		n, err := c.readShown(dst[len(dst) : len(dst)+int(left)])
+		dst = dst[:len(dst)+n]
+		left -= int64(n)
+		if err != nil {
+			return dst, err
+		}
+	}
+	return dst, c.readFrame()
+}
+
 // ReadAll appends the whole body to dst. A body of more than max bytes is
 // ErrTooLarge; max <= 0 means no bound.
 func (c *Conn) ReadAll(dst []byte, max int64) ([]byte, error) {
-	start := len(dst)
+	return c.ReadRest(dst, len(dst), max)
+}
+
+// ReadRest is ReadAll where dst holds the beginning of the body already, from start on.
+func (c *Conn) ReadRest(dst []byte, start int, max int64) ([]byte, error) {
 	if max > 0 && c.body.Length() > max {
 		return dst, ErrTooLarge
 	}
