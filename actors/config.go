@@ -45,6 +45,9 @@ type Config struct {
 	// ResponseHeaderTimeout bounds the wait for an answer's head once the
 	// request is written (zero and negative: only the call's context does).
 	ResponseHeaderTimeout time.Duration
+	// CloseTimeout bounds Close, however many things do not end when they are told to
+	// (default 5 s).
+	CloseTimeout time.Duration
 	// MaxHeaderBytes bounds an answer's head (default 256 KiB; negative:
 	// without bound).
 	MaxHeaderBytes int
@@ -129,6 +132,12 @@ func (cfg Config) withDefaults() Config {
 	}
 	if cfg.DialTimeout == 0 {
 		cfg.DialTimeout = defaultDialTimeout
+	}
+	switch {
+	case cfg.CloseTimeout == 0:
+		cfg.CloseTimeout = patience
+	case cfg.CloseTimeout < 0:
+		cfg.CloseTimeout = math.MaxInt64
 	}
 	if cfg.Driver == nil {
 		cfg.Driver = conn.TCP()

@@ -1,6 +1,9 @@
 package actors
 
 import (
+	"fmt"
+	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -8,10 +11,33 @@ import (
 // crew owns the goroutines of one scheduler: dials, timers that fired, messages
 // handed over by a mailbox. Its end is awaited, so that nothing is left behind.
 type crew struct {
-	mu     sync.Mutex
-	n      int
-	closed bool
-	gone   chan struct{} // made by close, closed when n is 0
+	mu      sync.Mutex
+	n       int
+	errands map[*errand]struct{} // which some of them are on
+	closed  bool
+	gone    chan struct{} // made by close, closed when n is 0
+}
+
+// errand is what a goroutine of the crew does in code that is not troupe's, which may not
+// end when it is told to.
+type errand struct {
+	what string // with its verb: "the Logger's handler does not return"
+	conn *Conn  // which it is for; nil: none
+}
+
+func (e *errand) String() string {
+	if e.conn == nil {
+		return e.what
+	}
+	return connName(e.conn.id, e.conn.seat.origin.name, e.conn.RemoteAddr()) + ": " + e.what
+}
+
+// connName is a connection in an error.
+func connName(id, origin string, peer net.Addr) string {
+	if peer == nil {
+		return fmt.Sprintf("connection %s to %s", id, origin)
+	}
+	return fmt.Sprintf("connection %s to %s (%v)", id, origin, peer)
 }
 
 // enter counts the calling goroutine in; false once the crew is closed.
@@ -47,6 +73,42 @@ func (c *crew) run(fn func()) bool {
 	return true
 }
 
+// runErrand is run for what may not end when it is told to: inside tells of it.
+func (c *crew) runErrand(e *errand, fn func()) bool {
+	if !c.enter() {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.errands == nil {
+		c.errands = map[*errand]struct{}{}
+	}
+	c.errands[e] = struct{}{}
+	go func() {
+		defer c.leave()
+		defer c.finish(e)
+		fn()
+	}()
+	return true
+}
+
+func (c *crew) finish(e *errand) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.errands, e)
+}
+
+// inside names the errands under way, each once, and counts the other goroutines.
+func (c *crew) inside() (errands []string, others int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for e := range c.errands {
+		errands = append(errands, e.String())
+	}
+	slices.Sort(errands)
+	return slices.Compact(errands), c.n - len(c.errands)
+}
+
 // start is run for a function that is made once and leaves the crew by itself: it
 // allocates nothing.
 func (c *crew) start(fn func()) bool {
@@ -74,6 +136,11 @@ func (c *crew) close(patience time.Duration) bool {
 
 // waitFor waits for done to be closed, but no longer than patience.
 func waitFor(done <-chan struct{}, patience time.Duration) bool {
+	select {
+	case <-done:
+		return true
+	default:
+	}
 	t := time.NewTimer(patience)
 	defer t.Stop()
 	select {

@@ -28,7 +28,7 @@ func (c *connection) dial(actx actor.Context) {
 	c.cancelDial = cancel
 	key := c.seat.origin.key // immutable
 	late := s.giveUpDial(&c.Conn)
-	started := s.crew.run(func() {
+	started := s.crew.runErrand(&errand{"its dial does not return though its context has ended", &c.Conn}, func() {
 		m := &dialed{}
 		defer func() { // even where the driver ends the goroutine
 			cancel()

@@ -93,7 +93,7 @@ func (j *journal) note(entry func()) {
 	defer j.mu.Unlock()
 	j.entries = append(j.entries, entry)
 	if !j.writing {
-		j.writing = j.crew.run(j.write)
+		j.writing = j.crew.runErrand(&errand{what: "the Logger's handler does not return"}, j.write)
 	}
 }
 

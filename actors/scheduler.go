@@ -44,10 +44,6 @@ type Scheduler struct {
 	over      chan struct{} // closed: everything has ended
 }
 
-// patience is how long Close waits for code that is not troupe's and was told to
-// end: a Driver that ignores its context, a net.Conn that ignores its Close.
-const patience = 5 * time.Second
-
 // stopOnFailure ends a failed actor and never restarts one: a socket has no
 // second life. One value for all, since the engine registers each.
 var stopOnFailure = actor.NewOneForOneStrategy(0, 0, func(any) actor.Directive { return actor.StopDirective })
@@ -151,40 +147,3 @@ func (s *Scheduler) drain() {
 
 // drained is the dispatcher's word that no connection is left.
 func (s *Scheduler) drained() { s.emptyOnce.Do(func() { close(s.empty) }) }
-
-// Close cuts everything off. When it returns, every actor, goroutine, timer and
-// socket has ended; an error names what did not obey within five seconds, or is
-// that of the Driver's Stop. It is safe to call twice and from many goroutines.
-func (s *Scheduler) Close() error {
-	s.closeOnce.Do(func() { s.closeErr = s.close() })
-	return s.closeErr
-}
-
-func (s *Scheduler) close() error {
-	defer close(s.over)
-	var errs []error
-	await := func(ok bool, what string) {
-		if !ok {
-			errs = append(errs, errors.New("troupe: closing the session: "+what))
-		}
-	}
-	s.closing.Store(true)
-	s.drain()
-	s.cutOff()
-	s.mail.PostUserMessage(&cut{})
-	await(waitFor(s.empty, patience), "a connection of the Driver does not end though it was closed")
-	s.system.Root.Stop(s.dispatcher)
-	if !waitFor(s.stopped, patience) {
-		await(false, "the dispatcher does not end")
-		s.abort()
-	}
-	await(s.crew.close(patience), "a Driver's dial or a log handler does not return though its context has ended")
-	s.lines.end()
-	if s.cfg.System == nil {
-		s.system.Shutdown()
-	}
-	if d, ok := s.cfg.Driver.(conn.Stopper); ok {
-		errs = append(errs, d.Stop(context.Background()))
-	}
-	return errors.Join(errs...)
-}

@@ -22,7 +22,9 @@ type Starter interface {
 }
 
 // Stopper is the optional second half: a session calls Stop once, after the
-// last dial has returned and every connection is closed.
+// last dial has returned and every connection is closed, or after it has given up
+// waiting for that. ctx ends when the session's Close is about to give up on Stop too:
+// 0.5 to 5 s after the call.
 type Stopper interface {
 	Stop(ctx context.Context) error
 }
