@@ -41,6 +41,9 @@ type Request struct {
 	// and the connection becomes the call's own (Config.Fresh).
 	Owner *Owner
 
+	// Began is when the call's wait began, where that was before Do; the zero Moment: with
+	// Do.
+	Began Moment
 	// Close tells that Head says Connection: close: nothing is sent on the
 	// connection afterwards (RFC 9112 §9.6).
 	Close bool

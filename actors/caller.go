@@ -17,7 +17,7 @@ import (
 // complete, or, for a streamed one, when its head is. A failure is a *conn.Error,
 // ErrWrongOrigin or ErrForeignConnection.
 func (s *Scheduler) Do(ctx context.Context, c *Call) (*Answer, error) {
-	c.ctx, c.answer, c.times = ctx, nil, Times{}
+	c.ctx, c.answer, c.times = ctx, nil, Times{asked: c.Began.at}
 	var err error
 	switch {
 	case ctx.Err() != nil:
@@ -57,6 +57,9 @@ func (s *Scheduler) doReading(c *Call) error {
 	ctx := c.ctx
 	if s.closing.Load() {
 		return &conn.Error{Op: conn.OpQueue, Err: ErrSessionClosed}
+	}
+	if c.times.asked == 0 { // the wait for the body's first piece is the call's too
+		c.times.asked = s.now()
 	}
 	body := newPump(c.Body.Reader, c.Body.Size)
 	c.inParts()
@@ -110,7 +113,7 @@ func (s *Scheduler) onSomeConnection(c *Call, body *pump) error {
 	}
 }
 
-// noteAsked notes when a connection was first asked for.
+// noteAsked notes when a connection was first asked for, unless the wait had begun before.
 func (c *Call) noteAsked() {
 	if t := &c.times; t.asked == 0 && !c.lost {
 		t.asked = c.waiter.since

@@ -10,7 +10,7 @@ import (
 // caller's Answer.
 type Times struct {
 	started instant // of the first try
-	asked   instant // for a connection
+	asked   instant // for a connection, or earlier: see Request.Began
 	granted instant
 	wrote   instant  // the last byte of the request
 	first   instant  // byte of the answer
@@ -25,7 +25,7 @@ type opening struct {
 
 // Span is how long each part of an exchange took. What did not happen is 0.
 type Span struct {
-	Queued    time.Duration // the wait for a connection, without its making
+	Queued    time.Duration // the wait for the body's first piece and for a connection, without its making
 	Dial      time.Duration // name lookup and connect, a proxy's tunnel included; 0 when reused
 	TLS       time.Duration // the handshake; 0 when reused
 	Write     time.Duration // from the grant of the connection to the last byte of the request
@@ -36,6 +36,17 @@ type Span struct {
 
 // Moment is a point in time of one Scheduler. The zero value is none.
 type Moment struct{ at instant }
+
+// Moment is now.
+func (s *Scheduler) Moment() Moment { return Moment{s.now()} }
+
+// Elapsed is how long ago m was; 0 where it is none.
+func (s *Scheduler) Elapsed(m Moment) time.Duration {
+	if m.at == 0 {
+		return 0
+	}
+	return s.now().since(m.at)
+}
 
 // Since makes the total of t begin at first, or, where that is none, sets it to when t
 // began.

@@ -66,7 +66,20 @@ func (r *request) replay(ctx context.Context, resp *Response) (again bool, _ err
 		return false, err
 	}
 	resp.Release()
-	return true, r.rewind(ctx)
+	if err := r.rewind(ctx); err != nil {
+		return false, r.between(ctx, err)
+	}
+	return true, nil
+}
+
+// between is the error of a call that ended before it could send its next request: while
+// it waited for that, or as its body can't be had once more.
+func (r *request) between(ctx context.Context, err error) error {
+	op := conn.OpWrite
+	if r.session.sched.Halted(ctx) != nil {
+		op = conn.OpQueue
+	}
+	return r.explain(&conn.Error{Op: op, Err: err}, Trace{Attempts: r.tries, Total: r.session.sched.Elapsed(r.began)})
 }
 
 // An answer that is only a step on the call's way is read no further than this.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed53b03582/troupe/actors"
 	"github.com/seed53b03582/troupe/conn"
 	"github.com/seed53b03582/troupe/conn/http1"
 )
@@ -61,6 +62,10 @@ func (r *request) encode() (err error) {
 	call.HeadFirst, call.MaxBody = !call.Stream, r.bodyRoom()
 	call.Pipeline = r.pipelines()
 	call.Again, call.Lane = r.tries > 0 || len(r.history) > 0, r.lane()
+	call.Began = actors.Moment{}
+	if !call.Again {
+		call.Began = r.began
+	}
 	return r.pin(call)
 }
 

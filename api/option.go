@@ -85,7 +85,7 @@ type extras struct {
 	digest     digestUser
 	multipart  *multipartBody
 	tls        *tls.Config
-	timeout    time.Duration
+	deadline   time.Time // of Timeout; zero: none
 	connection *Connection
 	stream     stream
 	incoming   intake // the body of a streamed answer
@@ -291,7 +291,7 @@ func (o tlsOption) apply(r *request) {
 	}
 }
 
-// Timeout bounds the whole call, from the wait in the queue to the last byte of
+// Timeout bounds the whole call, from the encoding of its body to the last byte of
 // the answer, read and decoded; the earlier of it and the context's deadline counts. It must be
 // more than zero.
 func Timeout(d time.Duration) Option { return timeoutOption(d) }
@@ -300,9 +300,9 @@ type timeoutOption time.Duration
 
 func (o timeoutOption) apply(r *request) {
 	r.given |= optTimeout
-	r.timeout = time.Duration(o)
+	r.deadline = time.Now().Add(time.Duration(o)) // the call has begun
 	if o <= 0 {
-		r.refuse("Timeout", fmt.Sprintf("%v is no time to wait", r.timeout), "give more than zero, or leave the option out")
+		r.refuse("Timeout", fmt.Sprintf("%v is no time to wait", time.Duration(o)), "give more than zero, or leave the option out")
 	}
 }
 

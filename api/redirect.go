@@ -55,6 +55,9 @@ func (r *request) follow(ctx context.Context, resp *Response) (again bool, err e
 	} else if !r.replayable() {
 		return refuse(errBodyGone)
 	} else if err := r.rewind(ctx); err != nil {
+		if r.session.sched.Halted(ctx) != nil {
+			return false, r.between(ctx, err)
+		}
 		return refuse(err)
 	}
 	if err := r.remember(ctx, resp); err != nil {

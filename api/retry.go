@@ -158,11 +158,11 @@ func (r *request) retryAnswer(ctx context.Context, resp *Response) (again bool, 
 		return false, nil
 	}
 	again, err := r.replay(ctx, resp) // before the wait, not to hold the connection
-	if err == nil {
-		err = r.session.sched.Sleep(ctx, wait)
-	}
 	if err != nil {
-		return false, r.explain(&conn.Error{Op: conn.OpQueue, Err: err}, Trace{Attempts: r.tries})
+		return false, err
+	}
+	if err := r.session.sched.Sleep(ctx, wait); err != nil {
+		return false, r.between(ctx, err)
 	}
 	return again, nil
 }

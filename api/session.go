@@ -73,7 +73,13 @@ func (s *Session) send(ctx context.Context, method, url string, opts []Option) (
 		r.release()
 	}()
 	r.call.Method = method
-	if err := r.prepare(url, opts); err != nil {
+	if err := r.applyAll(opts); err != nil {
+		return nil, err
+	}
+	if r.has(optUpload | optJSON | optBody | optMultipart) {
+		r.began = s.sched.Moment() // making the body runs code of the caller's
+	}
+	if err := r.prepare(url, nil); err != nil {
 		return nil, err
 	}
 	if r.entered = s.calls.enter(); !r.entered {
@@ -172,8 +178,8 @@ func (r *request) finish(ctx context.Context, resp *Response) (streamed bool, er
 // bound puts the Timeout option's limit on the context.
 func (r *request) bound(ctx context.Context) context.Context {
 	switch {
-	case r.timeout != 0:
-		ctx, r.cancel = context.WithTimeout(ctx, r.timeout)
+	case !r.deadline.IsZero():
+		ctx, r.cancel = context.WithDeadline(ctx, r.deadline)
 	case r.has(optStreamBody): // so that its Close can end a Read
 		ctx, r.cancel = context.WithCancel(ctx)
 	}

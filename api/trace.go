@@ -9,15 +9,18 @@ import (
 )
 
 // Trace is how long each part of a request took, and over what it went. A part that
-// was not reached, or not needed, is 0. After redirects it is about the last request;
+// was not reached, or not needed, is 0. It begins when the call does: what a JSON value
+// takes to be encoded, a File to be opened, or a Body reader to give its first piece is part of
+// Queued, since nothing is asked for before that, and where the call ends meanwhile its Op
+// is OpQueue. After redirects it is about the last request;
 // each Response of the History has its own.
 type Trace struct {
-	Queued    time.Duration // the wait for a connection, without the making of one
+	Queued    time.Duration // the wait for the call's own body and for a connection, without the making of one
 	Dial      time.Duration // name lookup and connect, a proxy's tunnel included; 0 where Reused
 	TLS       time.Duration // the handshake; 0 where Reused
 	Write     time.Duration // until the last byte of the request was handed to the socket
 	FirstByte time.Duration // from there to the first byte of the answer
-	Total     time.Duration // of all tries and the waits between them, to the last byte; StreamBody: to the latest read
+	Total     time.Duration // from the call's beginning, of all tries and the waits between them, to the last byte; StreamBody: to the latest read
 
 	Attempts     int      // how often the request was sent; 1 for most
 	Reused       bool     // the connection had served another call
