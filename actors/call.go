@@ -41,9 +41,6 @@ type Request struct {
 	// and the connection becomes the call's own (Config.Fresh).
 	Owner *Owner
 
-	// Began is when the call's wait began, where that was before Do; the zero Moment: with
-	// Do.
-	Began Moment
 	// Close tells that Head says Connection: close: nothing is sent on the
 	// connection afterwards (RFC 9112 §9.6).
 	Close bool
@@ -82,6 +79,9 @@ type Body struct {
 	// Quick tells that Reader gives memory of the caller's and never blocks: Do
 	// then does not return before it has read the last of it.
 	Quick bool
+	// Began is when the making of the body began: the call's wait counts from there. The
+	// zero Moment: with Do.
+	Began Moment
 	// Expect is how long the server may take to ask for the body before it is sent
 	// unasked (the head says Expect: 100-continue); 0: the body follows at once.
 	Expect time.Duration

@@ -17,7 +17,10 @@ import (
 // complete, or, for a streamed one, when its head is. A failure is a *conn.Error,
 // ErrWrongOrigin or ErrForeignConnection.
 func (s *Scheduler) Do(ctx context.Context, c *Call) (*Answer, error) {
-	c.ctx, c.answer, c.times = ctx, nil, Times{asked: c.Began.at}
+	c.ctx, c.answer, c.times = ctx, nil, Times{}
+	if c.Body != nil {
+		c.times.asked = c.Body.Began.at
+	}
 	var err error
 	switch {
 	case ctx.Err() != nil:

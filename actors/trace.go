@@ -10,7 +10,7 @@ import (
 // caller's Answer.
 type Times struct {
 	started instant // of the first try
-	asked   instant // for a connection, or earlier: see Request.Began
+	asked   instant // for a connection, or earlier: see Body.Began
 	granted instant
 	wrote   instant  // the last byte of the request
 	first   instant  // byte of the answer

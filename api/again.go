@@ -20,7 +20,6 @@ type journey struct {
 	reused  int8          // of which were lost on a connection that others had used
 	fresh   bool          // no connection that has idled will do
 	entered bool          // it is counted among the session's calls
-	held    int64         // bytes of the bodies in its History
 
 	// What a redirect or a 417 has taken away.
 	crossed    bool // credentials: another origin was gone to

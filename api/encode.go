@@ -56,16 +56,15 @@ func (r *request) encode() (err error) {
 	}
 	call.Body = nil
 	if r.present {
-		call.Body = &r.payload.Body
+		call.Body, r.Began = &r.payload.Body, actors.Moment{}
+		if r.tries == 0 && len(r.history) == 0 {
+			r.Began = r.began // later tries have not waited for it
+		}
 	}
 	call.Stream = r.has(optStream | optStreamBody)
 	call.HeadFirst, call.MaxBody = !call.Stream, r.bodyRoom()
 	call.Pipeline = r.pipelines()
 	call.Again, call.Lane = r.tries > 0 || len(r.history) > 0, r.lane()
-	call.Began = actors.Moment{}
-	if !call.Again {
-		call.Began = r.began
-	}
 	return r.pin(call)
 }
 

@@ -63,6 +63,7 @@ type extras struct {
 	fault   error              // of the first option that was wrong
 	cancel  context.CancelFunc // of Timeout and StreamBody
 	history []*Response        // redirects followed, the oldest first
+	held    int64              // bytes of their bodies
 	cookie  string             // what the jar knows for the next request
 	nonce   digestTry          // the Digest challenge that this request answers
 	fields  []field            // scratch for sorting; then the caller's headers

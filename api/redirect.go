@@ -75,8 +75,8 @@ func (r *request) remember(ctx context.Context, resp *Response) error {
 	}
 	resp.truncated = !whole
 	r.decodeStep(ctx, resp)
-	r.held += int64(len(resp.Content()))
-	r.more().history = append(r.history, resp)
+	x := r.more()
+	x.history, x.held = append(x.history, resp), x.held+int64(len(resp.Content()))
 	return nil
 }
 
