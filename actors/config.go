@@ -55,6 +55,10 @@ type Config struct {
 
 	// Breaker are the thresholds of each origin's circuit breaker.
 	Breaker Breaker
+	// DialBackoff delays the dials of an origin after one has failed.
+	DialBackoff DialBackoff
+	// LeasePatience is the Patience of Lease.
+	LeasePatience time.Duration
 	// Budget bounds the retries of each origin (zero: none is kept).
 	Budget Budget
 
@@ -137,6 +141,7 @@ func (cfg Config) withDefaults() Config {
 		cfg.TLS = &tls.Config{}
 	}
 	cfg.Breaker = cfg.Breaker.withDefaults()
+	cfg.DialBackoff = cfg.DialBackoff.withDefaults()
 	return cfg
 }
 

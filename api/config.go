@@ -18,6 +18,10 @@ import (
 // the defaults told in its comments.
 type Breaker = actors.Breaker
 
+// DialBackoff is how long an origin is not dialled after a dial to it has failed. Zero
+// fields mean the defaults told in its comments.
+type DialBackoff = actors.DialBackoff
+
 // Config sets up a Session. NewSession copies it; the zero value is useful.
 type Config struct {
 	// Driver opens the sockets. nil means TCP. A *net.Dialer or a proxy dialer
@@ -98,6 +102,9 @@ type Config struct {
 
 	// Breaker are the thresholds of each origin's circuit breaker.
 	Breaker Breaker
+	// DialBackoff delays the dials of an origin after one has failed. Calls that need a
+	// new connection wait for it in the queue, or are refused: see Retry.
+	DialBackoff DialBackoff
 
 	// System is the actor system to live in, to share one between sessions. It
 	// is left running at the end. nil means one of the session's own.
@@ -131,6 +138,12 @@ func (cfg *Config) validate() error {
 		return wrong("Breaker.OpenFor", "is negative", "give a duration, or 0 for the default")
 	case b.Probes < 0:
 		return wrong("Breaker.Probes", "is negative", "give at least 1, or 0 for the default")
+	case cfg.DialBackoff.Initial < 0:
+		return wrong("DialBackoff.Initial", "is negative", "give a duration, or 0 for the default; Disabled turns the delay off")
+	case cfg.DialBackoff.Max < 0:
+		return wrong("DialBackoff.Max", "is negative", "give a duration, or 0 for the default; Disabled turns the delay off")
+	case cfg.DialBackoff.Max > 0 && cfg.DialBackoff.Max < cfg.DialBackoff.Initial:
+		return wrong("DialBackoff.Max", "is below Initial", "give at least Initial, or 0 for the default")
 	case cfg.ExpectContinueTimeout < 0:
 		return wrong("ExpectContinueTimeout", "is negative", "give a duration, or 0 for the default")
 	}
@@ -142,6 +155,7 @@ func (cfg *Config) validate() error {
 
 // scheduler is the part of the settings that the scheduler needs.
 func (cfg *Config) scheduler() actors.Config {
+	retry := cfg.Retry.withDefaults()
 	return actors.Config{
 		Driver:                cfg.Driver,
 		TLS:                   cfg.TLS,
@@ -156,7 +170,9 @@ func (cfg *Config) scheduler() actors.Config {
 		MaxHeaderBytes:        cfg.MaxHeaderBytes,
 		PipelineDepth:         cfg.Pipeline.Depth,
 		Breaker:               cfg.Breaker,
-		Budget:                cfg.Retry.withDefaults().budget(),
+		DialBackoff:           cfg.DialBackoff,
+		Budget:                retry.budget(),
+		LeasePatience:         retry.patience(),
 		System:                cfg.System,
 		Logger:                cfg.Logger,
 	}
@@ -170,6 +186,7 @@ type settings struct {
 	jar          http.CookieJar
 	proxies      *proxies // nil: none is ever used
 	retry        Retry
+	patience     time.Duration // actors.Request.Patience
 	pipeline     pipeline
 	expectFrom   int64 // <= 0: never
 	expectWait   time.Duration
@@ -193,6 +210,7 @@ func (cfg *Config) settings() settings {
 		expectFrom:   cfg.ExpectContinueFrom,
 		expectWait:   cmp.Or(cfg.ExpectContinueTimeout, defaultExpectWait),
 	}
+	s.patience = s.retry.patience()
 	choose := cfg.Proxy
 	if choose == nil && cfg.Driver == nil {
 		choose = ProxyFromEnvironment()
