@@ -56,9 +56,14 @@ func (b *backoff) refusal() error {
 	return &conn.Error{Op: conn.OpQueue, Err: fmt.Errorf("%w: %w", ErrDialBackoff, notOfThisCall(cause))}
 }
 
-// unproven tells that the last dial of o failed and somebody is at the next.
-func (o *origin) unproven() bool {
-	return o.backoff.delay > 0 && o.conns == o.dialing.len() && (o.waiters.len() > 0 || o.dialing.len() > o.hanging)
+// unproven tells that the last dial of o failed and somebody before w is at the next.
+// In half-open the probes are as many as the breaker says.
+func (o *origin) unproven(w *waiter) bool {
+	if o.backoff.delay == 0 || o.conns > o.dialing.len() || !o.breaker.closed() {
+		return false
+	}
+	k := o.waiters.front
+	return o.dialing.len() > o.hanging || k != nil && k.of.since <= w.since
 }
 
 // retryAt is when a call that o refuses now may be made again; 0: at any time. In
@@ -88,7 +93,7 @@ func (w *waiter) outlasts(t instant) bool { return t <= w.heldUntil() && t < w.d
 func (p *pool) admits(now instant, o *origin, w *waiter) bool {
 	p.release(now, o)
 	until, why := o.refusal(now, w)
-	if why == nil && w.call.Patience > 0 && (o.held.len() > 0 || o.unproven()) {
+	if why == nil && w.call.Patience > 0 && (o.held.len() > 0 || o.unproven(w)) {
 		until, why = now, o.doubt() // behind those who came first
 	}
 	if why == nil {
@@ -122,15 +127,20 @@ func (p *pool) hold(now instant, w *waiter, until instant, why error) {
 		p.giveUp(now, w, why)
 		return
 	}
-	at := o.held.back
-	for at != nil && at.of.since > w.since {
-		at = at.prev
-	}
-	o.held.insertAfter(at, &w.place, w)
+	queue(&o.held, w)
 	p.alarm(o, w.heldUntil())
 	if until > now {
 		p.alarm(o, until)
 	}
+}
+
+// queue keeps a queue in the order of arrival.
+func queue(l *list[*waiter], w *waiter) {
+	at := l.back
+	for at != nil && at.of.since > w.since {
+		at = at.prev
+	}
+	l.insertAfter(at, &w.place, w)
 }
 
 // giveUp refuses w because its origin takes no calls.
@@ -168,7 +178,7 @@ func (p *pool) release(now instant, o *origin) {
 	released := false
 	for k := o.held.front; k != nil; k = o.held.front {
 		w := k.of
-		if _, why := o.refusal(now, w); why != nil || o.unproven() {
+		if _, why := o.refusal(now, w); why != nil || o.unproven(w) {
 			break
 		}
 		var why error
@@ -177,11 +187,10 @@ func (p *pool) release(now instant, o *origin) {
 		}
 		w.place.remove()
 		w.call.held += now.since(w.heldAt)
-		w.heldAt = 0
 		if !w.again {
 			o.budget.request(now)
 		}
-		o.waiters.pushBack(&w.place, w)
+		queue(&o.waiters, w)
 		released = true
 	}
 	if released {

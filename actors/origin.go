@@ -20,7 +20,7 @@ type waiter struct {
 	probing bool // the breaker waits for how this goes
 
 	since    instant
-	heldAt   instant // since when it is held; 0: it is not
+	heldAt   instant // since when it is held
 	deadline instant // of its context, where it may be held
 	origin   *origin
 	place    link[*waiter] // in origin.waiters, origin.held or pin.pinned
