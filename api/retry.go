@@ -53,7 +53,8 @@ type Retry struct {
 	Attempts int
 	// Backoff is the longest wait before the second attempt, doubled for each one
 	// more; the wait itself is drawn anew between nothing and that (full jitter).
-	// Zero means 100 ms, negative none.
+	// Where the origin takes no calls, the wait for that takes its place. Zero means
+	// 100 ms, negative none.
 	Backoff time.Duration
 	// MaxBackoff bounds the doubling. Zero means 5 s.
 	MaxBackoff time.Duration
@@ -167,6 +168,9 @@ func (r *request) retryFailure(ctx context.Context, err error) (again bool, _ er
 		r.fresh = true
 	default:
 		wait := r.session.retry.wait(r.tries)
+		if r.session.patience > 0 && !e.RetryAt.IsZero() {
+			wait = 0 // it waits in the queue, until then
+		}
 		if !r.repeatable(e) || !r.allowed(ctx, wait) {
 			return false, err
 		}
