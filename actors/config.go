@@ -88,7 +88,7 @@ type Breaker struct {
 	MinRequests int
 	// Window over which Ratio is taken (default 10 s; kept in tenths).
 	Window time.Duration
-	// OpenFor is how long an open breaker rejects before it probes (default 5 s).
+	// OpenFor is how long an open breaker lets no call through before it probes (default 5 s).
 	OpenFor time.Duration
 	// Probes let through in half-open; so many successes close it (default 1).
 	Probes int

@@ -43,8 +43,9 @@ type Config struct {
 	// means 16, negative no bound.
 	MaxDialsPerOrigin int
 	// MaxQueuePerOrigin bounds the calls that wait for a connection to one
-	// origin beyond those for which a dial is under way; one more fails with
-	// ErrQueueFull. Zero means 10 000, negative no bound.
+	// origin beyond those for which a dial is under way, those that wait for it to take
+	// calls again included (see Retry); one more fails with ErrQueueFull. Zero means
+	// 10 000, negative no bound.
 	MaxQueuePerOrigin int
 
 	// IdleTimeout ends a connection that was not used for so long. Zero means
@@ -54,7 +55,9 @@ type Config struct {
 	// tenth, as soon as no call uses it. Zero and negative mean never.
 	MaxConnAge time.Duration
 	// DialTimeout bounds name lookup, connect and TLS handshake together. Zero
-	// means 10 s, negative no bound of its own.
+	// means 10 s, negative no bound of its own. A call does not wait for one dial alone
+	// that takes unusually long: after 250 ms, or four times what is usual for the
+	// origin, it starts another, within the limits.
 	DialTimeout time.Duration
 	// ResponseHeaderTimeout bounds the wait for an answer's head once the
 	// request is written. Zero and negative mean that only the call's context
