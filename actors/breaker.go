@@ -28,6 +28,7 @@ const (
 	outcomeNeutral outcome = iota // nothing: the caller's doing, or this machine's
 	outcomeOK
 	outcomeFailed
+	outcomeLate // its caller's deadline came first: pace.judge decides
 )
 
 var (
@@ -57,19 +58,21 @@ func (p probe) settle(out outcome) {
 // origin's own, because gobreaker's Allow and done cost an allocation each time
 // and lose what ends in a later window than it began. So while closed it hears
 // of failures only, as they happen, and asks these counts whether to trip. In
-// half-open its two steps span the request.
+// half-open its two steps span the request. How long it stays open is timed here,
+// since gobreaker looks at a clock of its own.
 //
 //	state      event                       next       effect
-//	closed     failure, thresholds passed  open       all who wait are rejected
-//	open       call                        open       rejected
+//	closed     failure, thresholds passed  open       all who wait are held or rejected (hold.go)
+//	open       call                        open       held or rejected
 //	open       call, OpenFor over          half-open  let through as a probe
-//	half-open  call, Probes under way      half-open  rejected
+//	half-open  call, Probes under way      half-open  held or rejected
 //	half-open  Probes succeeded            closed     counts start anew
-//	half-open  a probe failed              open       rejected for OpenFor again
+//	half-open  a probe failed              open       as before, for OpenFor again
 type breaker struct {
 	cfg   Breaker
 	gate  *gobreaker.TwoStepCircuitBreaker[any] // nil: disabled
 	state gobreaker.State                       // as OnStateChange last said
+	until instant                               // open: when the next call probes
 
 	row     int // failures in a row
 	window  window
@@ -84,7 +87,7 @@ func newBreaker(cfg Breaker, name string, changed func(from, to gobreaker.State)
 	b.gate = gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 		Name:        name,
 		MaxRequests: uint32(min(cfg.Probes, math.MaxInt32)),
-		Timeout:     cfg.OpenFor,
+		Timeout:     time.Nanosecond, // over when admit asks again
 		// Asked under gobreaker's lock: only our own counts may be read here.
 		ReadyToTrip:   func(gobreaker.Counts) bool { return b.tripped() },
 		OnStateChange: b.onStateChange,
@@ -104,36 +107,54 @@ func (b *breaker) onStateChange(_ string, from, to gobreaker.State) {
 	}
 }
 
+// closed is so for a disabled breaker too.
+func (b *breaker) closed() bool { return b.state == gobreaker.StateClosed }
+
+func (b *breaker) open() bool { return b.state == gobreaker.StateOpen }
+
 // admit decides over a new call. In half-open it returns a probe, to be settled.
-func (b *breaker) admit() (probe, error) {
-	if b.state == gobreaker.StateClosed { // the hot path, and a disabled breaker
+func (b *breaker) admit(now instant) (probe, error) {
+	if b.closed() {
 		return nil, nil
+	}
+	if b.open() && now < b.until {
+		return nil, ErrCircuitOpen
 	}
 	done, err := b.gate.Allow()
 	if err != nil {
 		return nil, ErrCircuitOpen
 	}
-	return done, nil
+	return func(err error) {
+		if !b.open() { // else another probe has failed: this one is of the past, and done would start the next half-open
+			done(err)
+		}
+	}, nil
 }
 
-// report takes in how an exchange or a dial ended. p is its probe, if it was one.
-func (b *breaker) report(now instant, out outcome, p probe) {
-	if p != nil {
+// report takes in how an exchange or a dial ended. p is its probe, if it was one. It
+// tells whether that has opened the breaker.
+func (b *breaker) report(now instant, out outcome, p probe) (opened bool) {
+	was := b.state
+	switch {
+	case p != nil:
 		p.settle(out)
-		return
-	}
-	if out == outcomeNeutral || b.gate == nil || b.state != gobreaker.StateClosed {
-		return // what began before the breaker opened says nothing new
-	}
-	b.window.add(now, out == outcomeFailed)
-	if out == outcomeOK {
+	case out == outcomeNeutral || b.gate == nil || !b.closed():
+		return false // what began before the breaker opened says nothing new
+	case out == outcomeOK:
+		b.window.add(now, false)
 		b.row = 0
-		return
+		return false
+	default:
+		b.window.add(now, true)
+		b.row++
+		if done, err := b.gate.Allow(); err == nil {
+			done(errFailed)
+		}
 	}
-	b.row++
-	if done, err := b.gate.Allow(); err == nil {
-		done(errFailed)
+	if opened = b.open() && was != b.state; opened {
+		b.until = now.add(max(b.cfg.OpenFor, 2*time.Nanosecond)) // past gobreaker's own, be the clock that of a test
 	}
+	return opened
 }
 
 // tripped tells whether the counts pass a threshold.
@@ -144,8 +165,6 @@ func (b *breaker) tripped() bool {
 	all, failed := b.window.all, b.window.failed
 	return b.cfg.Ratio > 0 && all >= b.cfg.MinRequests && float64(failed) >= b.cfg.Ratio*float64(all)
 }
-
-func (b *breaker) open() bool { return b.state == gobreaker.StateOpen }
 
 func (b *breaker) String() string {
 	if b.gate == nil {

@@ -1,8 +1,8 @@
 package actors
 
 import (
+	"math"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -51,36 +51,72 @@ func TestBreakerTripsOnFailuresSlowerThanTheWindow(t *testing.T) {
 }
 
 func TestBreakerStates(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var seen []string
-		cfg := Breaker{Failures: 1, OpenFor: 5 * time.Second, Probes: 2}.withDefaults()
-		b := newBreaker(cfg, "x", func(_, to gobreaker.State) { seen = append(seen, to.String()) })
+	var seen []string
+	cfg := Breaker{Failures: 1, OpenFor: 5 * time.Second, Probes: 2}.withDefaults()
+	b := newBreaker(cfg, "x", func(_, to gobreaker.State) { seen = append(seen, to.String()) })
+	b.report(0, outcomeFailed, nil)
+	at := instant(0).add(cfg.OpenFor)
+	if _, err := b.admit(at - 1); err != ErrCircuitOpen {
+		t.Fatalf("open: admitted with %v", err)
+	}
+	first, err1 := b.admit(at)
+	second, err2 := b.admit(at)
+	_, err3 := b.admit(at)
+	if err1 != nil || err2 != nil || err3 != ErrCircuitOpen {
+		t.Fatalf("half-open with 2 probes: %v, %v, %v", err1, err2, err3)
+	}
+	b.report(at, outcomeNeutral, first) // left without a result: another may go
+	third, err := b.admit(at)
+	if err != nil {
+		t.Fatalf("the place of a neutral probe was not free: %v", err)
+	}
+	b.report(at, outcomeFailed, nil) // what began before says nothing now
+	b.report(at, outcomeOK, second)
+	b.report(at, outcomeOK, third)
+	if b.state != gobreaker.StateClosed || b.row != 0 {
+		t.Errorf("after 2 good probes: %v, %d failures in a row", b, b.row)
+	}
+	if got := len(seen); got != 3 {
+		t.Errorf("told of %v", seen)
+	}
+}
+
+// Of two probes one fails: how the other ends says nothing, and the breaker stays open
+// for all of OpenFor.
+func TestBreakerLateProbe(t *testing.T) {
+	cfg := Breaker{Failures: 1, OpenFor: 5 * time.Second, Probes: 2}.withDefaults()
+	for _, late := range []outcome{outcomeNeutral, outcomeOK, outcomeFailed} {
+		b := newBreaker(cfg, "x", nil)
 		b.report(0, outcomeFailed, nil)
-		if _, err := b.admit(); err != ErrCircuitOpen {
-			t.Fatalf("open: admitted with %v", err)
+		at := instant(0).add(cfg.OpenFor)
+		first, _ := b.admit(at)
+		second, _ := b.admit(at)
+		if !b.report(at, outcomeFailed, first) || b.report(at+1, late, second) {
+			t.Error("not opened by the first, or opened by the second")
 		}
-		time.Sleep(5*time.Second + 1) // the bubble's clock: gobreaker reads it itself
-		first, err1 := b.admit()
-		second, err2 := b.admit()
-		_, err3 := b.admit()
-		if err1 != nil || err2 != nil || err3 != ErrCircuitOpen {
-			t.Fatalf("half-open with 2 probes: %v, %v, %v", err1, err2, err3)
+		again := at.add(cfg.OpenFor)
+		if _, err := b.admit(again - 1); err != ErrCircuitOpen || !b.open() {
+			t.Errorf("after a probe that failed and one that ended with %d: %v, %v", late, b, err)
 		}
-		b.report(0, outcomeNeutral, first) // left without a result: another may go
-		third, err := b.admit()
-		if err != nil {
-			t.Fatalf("the place of a neutral probe was not free: %v", err)
+		if p, err := b.admit(again); p == nil || err != nil {
+			t.Errorf("no probe after OpenFor: %v", err)
 		}
-		b.report(0, outcomeFailed, nil) // what began before says nothing now
-		b.report(0, outcomeOK, second)
-		b.report(0, outcomeOK, third)
-		if b.state != gobreaker.StateClosed || b.row != 0 {
-			t.Errorf("after 2 good probes: %v, %d failures in a row", b, b.row)
+	}
+}
+
+func TestInstantsSaturate(t *testing.T) {
+	for _, c := range []struct {
+		from instant
+		d    time.Duration
+		want instant
+	}{
+		{5, math.MaxInt64, never}, {0, math.MaxInt64, never}, {never, 1, never}, {never, 0, never},
+		{5, 2, 7}, {5, 0, 5}, {5, -2, 3},
+	} {
+		if got := c.from.add(c.d); got != c.want {
+			t.Errorf("%d + %d: %d, want %d", c.from, c.d, got, c.want)
 		}
-		if got := len(seen); got != 3 {
-			t.Errorf("told of %v", seen)
-		}
-	})
+	}
 }
 
 func TestBreakerDisabled(t *testing.T) {
@@ -88,7 +124,7 @@ func TestBreakerDisabled(t *testing.T) {
 	for range 100 {
 		b.report(0, outcomeFailed, nil)
 	}
-	if p, err := b.admit(); p != nil || err != nil || b.String() != "disabled" {
+	if p, err := b.admit(0); p != nil || err != nil || b.String() != "disabled" {
 		t.Errorf("disabled: %v, %v, %v", p, err, b)
 	}
 }

@@ -3,7 +3,8 @@ package actors
 import "time"
 
 // Budget bounds the retries of one origin, so that one that fails is not stormed
-// by the repeated requests of all its callers.
+// by the repeated requests of all its callers. It is asked for requests of which
+// something had been sent before.
 type Budget struct {
 	// Ratio of the requests within Window that may be retries; negative: no bound.
 	Ratio float64

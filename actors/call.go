@@ -49,6 +49,11 @@ type Request struct {
 	Again bool
 	// Lane is which idle connections will do.
 	Lane Lane
+	// Patience bounds how long the call waits, over all its tries, for an origin that
+	// takes no calls: it is refused at once where that would last longer, or pass its
+	// context's deadline. Zero: it waits for the back-off, with no bound, and not for
+	// the breaker. Negative: for neither.
+	Patience time.Duration
 
 	// Pipeline tells that it may share a connection with others, where
 	// Config.PipelineDepth says so and the rest of it allows that.
@@ -178,6 +183,9 @@ type Call struct {
 	conn   *Conn  // granted
 	place  uint64 // in its line
 
+	held    time.Duration // how much of its Patience is gone
+	retryAt instant       // refused: when its origin is tried again; 0: unknown
+
 	lease  bool
 	lost   bool // an actor may still know it: not to be used again
 	alone  bool // it has shared a connection: the next it has for itself
@@ -267,7 +275,7 @@ func (c *Call) Reset() {
 		c.Head = nil
 	}
 	c.ctx, c.answer, c.conn, c.err = nil, nil, nil, nil
-	c.lease, c.done, c.joined = false, false, 0
+	c.lease, c.done, c.joined, c.held = false, false, 0, 0
 	c.times = Times{}
 	if c.parts != nil {
 		*c.parts = parts{}

@@ -156,9 +156,12 @@ func (c *Call) refusedByAlert() bool {
 
 // acquireFor gets c a connection, in c.conn, or tells why there is none.
 func (s *Scheduler) acquireFor(c *Call) error {
-	c.conn, c.err = nil, nil
+	c.conn, c.err, c.retryAt = nil, nil, 0
 	w := &c.waiter
 	*w = waiter{call: c, lease: c.lease, lane: c.Lane, again: c.Again, pipes: c.pipes()}
+	if c.Patience > 0 {
+		w.deadline = s.deadlineOf(c.ctx)
+	}
 	switch {
 	case c.Conn == nil && s.cfg.Fresh && c.Owner == nil:
 		c.Owner = &Owner{}
@@ -204,7 +207,25 @@ func (s *Scheduler) leave(c *Call) error {
 	case c.err != errLeft:
 		return c.acquireError(c.err)
 	}
-	return &conn.Error{Op: w.op(), Err: c.whyGone()}
+	return &conn.Error{Op: w.op(), Err: c.whyGone(), RetryAt: c.retryTime()}
+}
+
+// deadlineOf is asked of the context on the caller's side: it may be the user's own.
+//
+//go:noinline
+func (s *Scheduler) deadlineOf(ctx context.Context) instant {
+	if at, ok := ctx.Deadline(); ok {
+		return instant(at.Sub(s.began))
+	}
+	return never
+}
+
+// retryTime is when an origin that has refused the call is tried again.
+func (c *Call) retryTime() time.Time {
+	if c.retryAt == 0 {
+		return time.Time{}
+	}
+	return c.sched.began.Add(time.Duration(c.retryAt))
 }
 
 // op is the phase a waiter was in when it left.
@@ -220,6 +241,11 @@ func (w *waiter) op() conn.Op {
 
 // acquireError wraps what the pool answered, where that is needed.
 func (c *Call) acquireError(err error) error {
+	if e, ok := err.(*conn.Error); ok {
+		told := *e // a refusal may be that of many
+		told.RetryAt = c.retryTime()
+		return &told
+	}
 	var dial *conn.Error
 	switch {
 	case errors.As(err, &dial), err == ErrWrongOrigin:
@@ -227,7 +253,7 @@ func (c *Call) acquireError(err error) error {
 	case err == conn.ErrClosed:
 		return &conn.Error{Op: conn.OpWrite, RemoteAddr: c.Conn.RemoteAddr(), Err: err}
 	}
-	return &conn.Error{Op: conn.OpQueue, Err: err}
+	return &conn.Error{Op: conn.OpQueue, Err: err, RetryAt: c.retryTime()}
 }
 
 // exchange runs c on the connection it was granted.
@@ -452,7 +478,7 @@ func (s *Scheduler) Lease(ctx context.Context, o Origin) (*Conn, *Owner, error) 
 		return nil, nil, &conn.Error{Op: conn.OpQueue, Err: err}
 	}
 	c := s.NewCall()
-	c.ctx, c.Origin, c.lease = ctx, &o, true
+	c.ctx, c.Origin, c.lease, c.Patience = ctx, &o, true, s.cfg.LeasePatience
 	for {
 		c.Owner = &Owner{}
 		if err := s.acquireFor(c); err != nil {

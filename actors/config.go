@@ -58,6 +58,10 @@ type Config struct {
 
 	// Breaker are the thresholds of each origin's circuit breaker.
 	Breaker Breaker
+	// DialBackoff delays the dials of an origin after one has failed.
+	DialBackoff DialBackoff
+	// LeasePatience is the Patience of Lease.
+	LeasePatience time.Duration
 	// Budget bounds the retries of each origin (zero: none is kept).
 	Budget Budget
 
@@ -87,7 +91,7 @@ type Breaker struct {
 	MinRequests int
 	// Window over which Ratio is taken (default 10 s; kept in tenths).
 	Window time.Duration
-	// OpenFor is how long an open breaker rejects before it probes (default 5 s).
+	// OpenFor is how long an open breaker lets no call through before it probes (default 5 s).
 	OpenFor time.Duration
 	// Probes let through in half-open; so many successes close it (default 1).
 	Probes int
@@ -146,6 +150,7 @@ func (cfg Config) withDefaults() Config {
 		cfg.TLS = &tls.Config{}
 	}
 	cfg.Breaker = cfg.Breaker.withDefaults()
+	cfg.DialBackoff = cfg.DialBackoff.withDefaults()
 	return cfg
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -30,6 +31,11 @@ type Conn struct {
 	out      outcome
 	err      error
 	diedIdle bool // the server closed it while it idled
+
+	// How long the origin was at work: written by the actor before the report that the
+	// dispatcher takes it from.
+	took time.Duration // with what it answered last; 0: unknown
+	had  time.Duration // with what its caller's deadline ended
 }
 
 // ID names the connection within its session.

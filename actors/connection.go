@@ -150,6 +150,7 @@ func (c *connection) roundTrip(ctx actor.Context, call *Call) {
 	if !c.ready(ctx, call, short) {
 		return
 	}
+	c.took = 0
 	call.began, call.origin = call.waiter.granted, 0
 	unwatch := c.watch(call.ctx)
 	err := c.write(call, short)
@@ -164,6 +165,7 @@ func (c *connection) send(ctx actor.Context, call *Call) {
 	if !c.ready(ctx, call, false) {
 		return
 	}
+	c.took = 0
 	call.began, call.origin = call.waiter.granted, 0
 	unwatch := c.watch(call.ctx)
 	c.closeAfter = call.Close
@@ -397,6 +399,7 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 		c.phase = connReading
 		now := c.sched.now()
 		call.origin += now.since(call.began)
+		c.answeredAfter(call.origin)
 		call.note(c.io, now)
 		if call.waiter.probing {
 			call.waiter.probing = false
@@ -411,13 +414,23 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 		if undisturbed && !c.closeAfter && c.io.Reusable() {
 			a := call.answer
 			c.free(c.verdict, conn.KeepAlive(a.Get("Keep-Alive")))
+			c.answeredAfter(call.origin + c.used.since(call.began))
 			call.note(c.io, c.used)
 		} else {
-			call.note(c.io, c.sched.now())
+			now := c.sched.now()
+			c.answeredAfter(call.origin + now.since(call.began))
+			call.note(c.io, now)
 			c.end(ctx, c.verdict, nil)
 		}
 	}
 	call.slot.complete()
+}
+
+// answeredAfter notes how long the answer took: a streamed one counts up to its head.
+func (c *connection) answeredAfter(d time.Duration) {
+	if c.took == 0 {
+		c.took = d
+	}
 }
 
 // free makes the connection idle and reports so.

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net"
 	"time"
@@ -96,6 +97,40 @@ func (c *connection) open(ctx context.Context, key Origin, m *dialed) {
 	}
 	returned = true
 }
+
+// timedOut is the error of a dial that another call had begun, for one that waited for it
+// too: a timeout, but not the end of this call's own context.
+type timedOut struct{ err error }
+
+// notOfThisCall keeps err from being taken for the end of a context that had nothing to
+// do with it.
+func notOfThisCall(err error) error {
+	e, ok := err.(*conn.Error)
+	switch {
+	case !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled):
+		return err
+	case ok:
+		told := *e
+		told.Err = timedOut{e.Err}
+		return &told
+	}
+	return timedOut{err}
+}
+
+// Error is that of the dial.
+func (e timedOut) Error() string { return "a dial that began before this call: " + e.err.Error() }
+
+// Timeout tells that time ran out.
+func (e timedOut) Timeout() bool { return conn.IsTimeout(e.err) }
+
+// Is and As find all in the dial's error but a context's end. There is no Unwrap, which
+// would find that too.
+func (e timedOut) Is(target error) bool {
+	return target != context.DeadlineExceeded && target != context.Canceled && errors.Is(e.err, target)
+}
+
+// As is As of the dial's error.
+func (e timedOut) As(target any) bool { return errors.As(e.err, target) }
 
 // dialed takes over the socket, or ends with the dial's error.
 func (c *connection) dialed(ctx actor.Context, m *dialed) {

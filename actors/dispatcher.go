@@ -94,7 +94,7 @@ func (d *dispatcher) handle(ctx actor.Context, message any) bool {
 	case *connLanded:
 		p.connLanded(now, m.seat, m.seat.conn.line.told())
 	case *connSilent:
-		p.connSilent(now, m.seat, m.out)
+		p.connSilent(now, m.seat, m.out, m.had)
 	case *connAnswered:
 		p.answered(now, m.seat, m.out)
 	case *tick:

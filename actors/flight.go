@@ -195,7 +195,10 @@ func (c *connection) take(s *spot) (err error) {
 // landed takes an answered call out of the line. errNoMore: the connection ends here.
 func (c *connection) landed(s *spot, t *landing, now instant) (over bool, err error) {
 	l, a, wanted := c.line, s.answer, s.call != nil
-	t.n, t.at = t.n+1, now
+	t.n, t.at, t.took = t.n+1, now, 0
+	if wanted {
+		t.took = now.since(s.call.waiter.granted)
+	}
 	if c.sched.cfg.Breaker.ServerErrors && a.Head.Status() >= 500 {
 		t.failed, t.row = t.failed+1, t.row+1
 	} else {
@@ -284,6 +287,7 @@ func (c *connection) failLine() outcome {
 		}
 	}
 	if l.abandoned {
+		c.had = l.had
 		return l.ending
 	}
 	return out

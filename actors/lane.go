@@ -72,7 +72,7 @@ func (o *origin) doubtIdleLimit(now instant, s *seat, sweep time.Duration) {
 // renewIdle makes room for dials of o's own where all that idle are too old for
 // the calls that wait.
 func (p *pool) renewIdle(o *origin) {
-	for o.making < o.queued() && o.idle.len() > 0 {
+	for o.making < o.lacking() && o.idle.len() > 0 {
 		p.makeRoom(o, o.idle.front.of)
 	}
 }

@@ -44,8 +44,9 @@ type line struct {
 	werr  error // of the write that failed
 	begun bool  // some of the answer to the first had come then
 
-	abandoned bool    // the last caller has left
-	ending    outcome // what that says about the origin
+	abandoned bool          // the last caller has left
+	ending    outcome       // what that says about the origin
+	had       time.Duration // how long that had, where ending is outcomeLate
 
 	landed  landing // to be reported by the message under way
 	telling bool    // it is under way
@@ -132,7 +133,8 @@ type landing struct {
 	row           int           // failed since the last that was ok
 	keep          time.Duration // how long the server keeps the connection; 0: it did not say
 	at            instant
-	proven        bool // it has answered in HTTP/1.1, and goes on
+	took          time.Duration // the last answer; 0: unknown
+	proven        bool          // it has answered in HTTP/1.1, and goes on
 }
 
 func (t *landing) add(u landing) {
@@ -142,7 +144,7 @@ func (t *landing) add(u landing) {
 	}
 	t.proven = t.proven || u.proven
 	if u.at > t.at {
-		t.at, t.keep = u.at, u.keep
+		t.at, t.keep, t.took = u.at, u.keep, u.took
 	}
 }
 

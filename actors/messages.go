@@ -98,6 +98,7 @@ type connLanded struct {
 type connSilent struct {
 	seat *seat
 	out  outcome
+	had  time.Duration // how long the origin had, where out is outcomeLate
 }
 
 // ---- to a connection, from its dial ----

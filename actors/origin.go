@@ -19,11 +19,13 @@ type waiter struct {
 	served  bool // with seat: it has been granted before
 	probing bool // the breaker waits for how this goes
 
-	since  instant
-	origin *origin
-	place  link[*waiter] // in origin.waiters or pin.pinned
-	dial   *seat         // the dial it awaits: its own (Fresh), or, once it has left, the oldest
-	probe  probe         // half-open: to be settled
+	since    instant
+	heldAt   instant // since when it is held
+	deadline instant // of its context, where it may be held
+	origin   *origin
+	place    link[*waiter] // in origin.waiters, origin.held or pin.pinned
+	dial     *seat         // the dial it awaits: its own (Fresh), or, once it has left, the oldest
+	probe    probe         // half-open: to be settled
 
 	seat    *seat   // the answer, unless call.err is
 	granted instant // when
@@ -73,6 +75,8 @@ type seat struct {
 	flying int     // calls that share it, unanswered
 	proven bool    // it may be shared: see pipeline.go
 	silent bool    // a caller gave up on it, and it has not answered since
+	spare  bool    // dialled in place of one that hangs
+	hangs  bool    // its dial takes unusually long
 	room   *origin // whom its end makes room for
 
 	turn   link[*seat] // in origin.dialing or origin.idle
@@ -88,14 +92,21 @@ type origin struct {
 	name    string        // scheme://host:port
 	tls     *tls.Config   // what its connections use; nil until the first, and for http
 	waiters list[*waiter] // first come first served
+	held    list[*waiter] // the same, of those that wait until it takes calls again
 	idle    list[*seat]   // oldest first; the youngest is reused
 	open    list[*seat]   // busy with calls that share, and perhaps with room for more
 	conns   int           // slots taken, dials included
 	dialing list[*seat]   // of which have no socket yet, oldest first
+	hanging int           // of which take unusually long
 	making  int           // connections of other origins being ended to make room
 	backoff backoff
 	breaker *breaker
 	budget  budget
+	pace    pace
+
+	dialTime time.Duration // usual; 0: unknown
+	rounds   uint8         // of dials that hung in a row: see hang.go
+	reached  instant       // when the youngest dial that succeeded had begun
 
 	// idleLimit is after which time the origin was seen to close idle connections;
 	// 0: unknown. See lane.go.
@@ -117,19 +128,22 @@ func originName(key Origin) string {
 	return name
 }
 
-// wantsDial tells whether somebody waits for whom no dial is under way.
+// wantsDial tells whether somebody waits for whom no dial is under way, or one that hangs.
 func (o *origin) wantsDial(fresh bool) bool {
 	if fresh {
 		return o.waiters.len() > 0
 	}
-	return o.waiters.len() > o.dialing.len()
+	return o.lacking() > 0
 }
 
 // queued is how many wait beyond those a dial is under way for.
 func (o *origin) queued() int { return o.waiters.len() - o.dialing.len() }
 
+// inLine is how many wait in the sense of MaxQueuePerOrigin.
+func (o *origin) inLine() int { return max(0, o.queued()) + o.held.len() }
+
 // deserted tells whether nothing is left to schedule.
-func (o *origin) deserted() bool { return o.conns == 0 && o.waiters.len() == 0 }
+func (o *origin) deserted() bool { return o.conns == 0 && o.waiters.len()+o.held.len() == 0 }
 
 // usable tells whether an idle connection may be given out at now.
 func (s *seat) usable(now instant) bool {
@@ -147,7 +161,7 @@ func (s *seat) expires() instant {
 func (o *origin) snapshot(now instant) OriginSnapshot {
 	snap := OriginSnapshot{
 		Origin:              o.name,
-		Queued:              o.waiters.len(),
+		Queued:              o.waiters.len() + o.held.len(),
 		Dialing:             o.dialing.len(),
 		Idle:                o.idle.len(),
 		Busy:                o.conns - o.dialing.len() - o.idle.len(),
@@ -164,8 +178,10 @@ func (o *origin) snapshot(now instant) OriginSnapshot {
 	}
 	o.breaker.window.roll(now)
 	snap.WindowRequests, snap.WindowFailures = o.breaker.window.all, o.breaker.window.failed
-	if k := o.waiters.front; k != nil {
-		snap.Oldest = now.since(k.of.since)
+	for _, l := range []*list[*waiter]{&o.waiters, &o.held} {
+		if k := l.front; k != nil {
+			snap.Oldest = max(snap.Oldest, now.since(k.of.since))
+		}
 	}
 	return snap
 }

@@ -1,5 +1,7 @@
 package actors
 
+import "time"
+
 // This file is which calls share a connection. One that may (Call.pipes) is granted
 // a busy connection of its origin where that
 //   - is used by such calls only, and by fewer than PipelineDepth of them,
@@ -73,6 +75,9 @@ func (p *pool) connLanded(now instant, s *seat, t landing) {
 	if t.keep > 0 {
 		s.keep = t.keep
 	}
+	if t.ok+t.failed > 0 {
+		s.origin.pace.answered(t.took)
+	}
 	p.reportAll(now, s, t)
 	p.landed(now, s, t.n)
 }
@@ -102,8 +107,7 @@ func (p *pool) landed(now instant, s *seat, n int) {
 	case s.flying <= 0:
 		s.flying = 0
 		s.space.remove()
-		s.probe.settle(outcomeNeutral) // it left before it was sent
-		s.probe = nil
+		p.spare(now, s.origin, &s.probe) // it left before it was sent
 		p.offer(now, s)
 	default:
 		if s.space.in == nil && s.proven {
@@ -114,12 +118,15 @@ func (p *pool) landed(now instant, s *seat, n int) {
 }
 
 // connSilent: a caller that shares s could wait no longer.
-func (p *pool) connSilent(now instant, s *seat, out outcome) {
+func (p *pool) connSilent(now instant, s *seat, out outcome, had time.Duration) {
 	if s.state != seatBusy || s.flying == 0 {
 		return
 	}
 	s.silent = true
 	s.space.remove()
+	if out == outcomeLate {
+		out = s.origin.pace.judge(now, had)
+	}
 	var none probe
 	p.report(now, s.origin, out, &none)
 }

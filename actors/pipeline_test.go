@@ -84,7 +84,7 @@ func TestWhatKeepsOthersFromJoining(t *testing.T) {
 		{"a call pinned to it", Config{}, func(w *world) { w.ask("pinned", "x", pinned(w, 1, nil)) }, []string{"pinned gets 1"}},
 		{"its age", Config{MaxConnAge: time.Minute}, func(w *world) { w.after(time.Hour) }, []string{"stop 1"}},
 		{"another origin that starves", Config{MaxConns: 1}, func(w *world) { w.ask("other", "y") }, []string{"stop 1"}},
-		{"a caller that gave up on it", Config{}, func(w *world) { w.p.connSilent(w.now, w.seat(1), outcomeFailed) }, []string{"c gets 1"}},
+		{"a caller that gave up on it", Config{}, func(w *world) { w.p.connSilent(w.now, w.seat(1), outcomeFailed, 0) }, []string{"c gets 1"}},
 		{"its end", Config{}, func(w *world) { w.seat(1).conn.closing.Store(true) }, []string{"stop 1"}},
 		{"a lease that waits", Config{}, func(w *world) {
 			w.ask("lease", "x", func(q *waiter) { q.lease, q.call.Owner = true, &Owner{} })
@@ -101,15 +101,14 @@ func TestWhatKeepsOthersFromJoining(t *testing.T) {
 
 func TestAnswerEndsTheDoubt(t *testing.T) {
 	w := shared(t, Config{})
-	w.p.connSilent(w.now, w.seat(1), outcomeFailed)
+	w.p.connSilent(w.now, w.seat(1), outcomeFailed, 0)
 	w.ask("c", "x", sharing).want().landed(1, 1).want("c gets 1")
 }
 
 func TestProbeIsNotShared(t *testing.T) {
 	w := newWorld(t, Config{MaxConnsPerOrigin: 1, PipelineDepth: 8, Breaker: Breaker{Failures: 1, OpenFor: time.Nanosecond, Probes: 2}})
 	w.ask("a", "x", sharing).up(1).landedAs(1, landing{n: 1, failed: 1, row: 1, proven: true}).want("dial 1", "a gets 1", "breaker open")
-	time.Sleep(time.Millisecond) // gobreaker has a clock of its own
-	w.ask("b", "x", sharing).want("breaker half-open", "b gets 1")
+	w.after(time.Millisecond).ask("b", "x", sharing).want("breaker half-open", "b gets 1")
 	w.ask("c", "x", sharing).want() // the second probe
 	w.landed(1, 1).want("c gets 1").landed(1, 1).want("breaker closed")
 	w.ask("d", "x", sharing).ask("e", "x", sharing).want("d gets 1", "e gets 1")
@@ -118,8 +117,7 @@ func TestProbeIsNotShared(t *testing.T) {
 func TestProbeThatLeavesMakesRoomForAnother(t *testing.T) {
 	w := newWorld(t, Config{MaxConnsPerOrigin: 1, PipelineDepth: 8, Breaker: Breaker{Failures: 1, OpenFor: time.Nanosecond}})
 	w.ask("a", "x", sharing).up(1).landedAs(1, landing{n: 1, failed: 1, row: 1, proven: true}).want("dial 1", "a gets 1", "breaker open")
-	time.Sleep(time.Millisecond)
-	w.ask("b", "x", sharing).want("breaker half-open", "b gets 1")
+	w.after(time.Millisecond).ask("b", "x", sharing).want("breaker half-open", "b gets 1")
 	w.landedAs(1, landing{n: 1}).want() // never written
 	w.ask("c", "x", sharing).want("c gets 1").landed(1, 1).want("breaker closed")
 }

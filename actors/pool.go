@@ -127,11 +127,7 @@ func (p *pool) acquire(now instant, w *waiter) {
 	}
 	o := p.originOf(w.call.Origin)
 	w.origin = o
-	var err error
-	if w.probe, err = o.breaker.admit(); err != nil {
-		o.rejected++
-		p.refuse(w, err)
-		p.noteEmpty(now, o)
+	if o.troubled() && !p.admits(now, o, w) {
 		return
 	}
 	if !w.again {
@@ -148,7 +144,7 @@ func (p *pool) acquire(now instant, w *waiter) {
 	}
 	o.waiters.pushBack(&w.place, w)
 	p.serve(now, o)
-	if w.place.in != nil && o.queued() > p.cfg.MaxQueuePerOrigin {
+	if w.place.in != nil && o.inLine() > p.cfg.MaxQueuePerOrigin {
 		o.rejected++
 		p.dismiss(now, w, ErrQueueFull)
 	}
@@ -186,8 +182,12 @@ func (p *pool) leave(now instant, w *waiter) {
 		p.stop(w.dial)
 		p.dismiss(now, w, errLeft)
 	default:
-		if k := w.origin.dialing.front; k != nil && w.pin() == nil {
+		o := w.origin
+		if k := o.dialing.front; k != nil && w.place.in == &o.waiters {
 			w.dial = k.of
+		}
+		if o.dialing.len() == 0 && w.pin() == nil {
+			w.call.retryAt = o.retryAt(now)
 		}
 		p.dismiss(now, w, errLeft)
 	}
@@ -196,10 +196,10 @@ func (p *pool) leave(now instant, w *waiter) {
 // dismiss takes a waiter out of its queue and refuses it.
 func (p *pool) dismiss(now instant, w *waiter, err error) {
 	p.unqueue(w)
-	w.probe.settle(outcomeNeutral)
-	w.probe = nil
+	p.spare(now, w.origin, &w.probe)
 	p.refuse(w, err)
 	p.noteEmpty(now, w.origin)
+	p.stir(now, w.origin) // the first of those held may go instead
 }
 
 // unqueue takes a waiter out of its queue. An origin that wants no more slots
@@ -223,7 +223,7 @@ func (p *pool) grant(now instant, s *seat, w *waiter) {
 	if w.lease {
 		s.owner = w.call.Owner
 		s.state = seatOwned
-		w.probe.settle(outcomeNeutral) // a lease is no request
+		p.spare(now, s.origin, &w.probe) // a lease is no request
 	} else {
 		s.state = seatBusy
 		s.probe = w.probe
@@ -264,6 +264,7 @@ func (p *pool) unlist(s *seat) {
 		return // it is in no list
 	}
 	s.turn.remove()
+	s.unhang()
 	s.oldest.remove()
 	s.space.remove()
 }
@@ -271,6 +272,7 @@ func (p *pool) unlist(s *seat) {
 // serve gives waiting calls of o what there is: idle connections, then dials.
 func (p *pool) serve(now instant, o *origin) {
 	p.shelve()
+	p.noticeHanging(now, o)
 	for k := o.waiters.front; k != nil && o.idle.len() > 0; {
 		w := k.of
 		k = k.next
@@ -296,7 +298,7 @@ func (p *pool) dialWhatMay(now instant, o *origin) bool {
 			p.renewIdle(o)
 			return false
 		case now < o.backoff.retryAt:
-			p.alarm(o)
+			p.alarm(o, o.backoff.retryAt)
 			return false
 		case p.seats.len() >= p.cfg.MaxConns:
 			return true
@@ -311,7 +313,7 @@ func (p *pool) starve(o *origin) {
 	if o.starving.in == nil {
 		p.starving.pushBack(&o.starving, o)
 	}
-	for o.making < o.queued() && p.idle.len() > 0 {
+	for o.making < o.lacking() && p.idle.len() > 0 {
 		p.makeRoom(o, p.idle.front.of)
 	}
 }
@@ -364,6 +366,7 @@ func (p *pool) drain(now instant) {
 	p.draining = true
 	for _, o := range p.keyed {
 		p.dismissNew(now, &o.waiters)
+		p.dismissAll(now, &o.held)
 	}
 	for k := p.seats.front; k != nil; k = k.next {
 		s := k.of
@@ -400,6 +403,7 @@ func (p *pool) cut(now instant) {
 	p.draining, p.over = true, true
 	for _, o := range p.keyed {
 		p.dismissAll(now, &o.waiters)
+		p.dismissAll(now, &o.held)
 	}
 	for k := p.seats.front; k != nil; k = k.next {
 		s := k.of

@@ -11,6 +11,7 @@ import (
 //	state     event              next             effect
 //	-         dial               dialing          a slot is taken, its actor started
 //	dialing   connUp             idle | busy      given to who waits longest
+//	dialing   tick, it hangs     dialing          who waits for it gets another (hang.go)
 //	dialing   closed             gone             the longest waiting call gets the error
 //	idle      acquire            busy             granted, the youngest first
 //	idle      suspicious         looking          its actor looks at the socket
@@ -26,12 +27,14 @@ import (
 //	any       closed             gone             the slot is free for who starves or waits
 
 func (p *pool) dial(now instant, o *origin) {
-	s := &seat{origin: o, born: now, state: seatDialing}
+	s := &seat{origin: o, born: now, state: seatDialing, spare: o.waiters.len() <= o.dialing.len()}
 	o.conns++
 	o.dialed++
 	o.dialing.pushBack(&s.turn, s)
 	p.seats.pushBack(&s.all, s)
-	if p.cfg.Fresh {
+	if !p.cfg.Fresh {
+		p.alarm(o, now.add(o.hangsAfter()))
+	} else {
 		w := o.waiters.front.of
 		w.place.remove()
 		w.dial, s.serves, s.owner = s, w, w.call.Owner
@@ -45,7 +48,11 @@ func (p *pool) connUp(now instant, s *seat) {
 		return // told to stop meanwhile
 	}
 	s.turn.remove()
-	s.origin.backoff.succeeded()
+	s.unhang()
+	o := s.origin
+	o.backoff.succeeded()
+	o.learnDialTime(now.since(s.born))
+	o.reached = max(o.reached, s.born)
 	s.idleSince, s.usedAt = now, now
 	if age := p.cfg.MaxConnAge; age > 0 {
 		s.ends = now.add(age - age/10).add(time.Duration(p.random() * float64(age/5)))
@@ -56,7 +63,8 @@ func (p *pool) connUp(now instant, s *seat) {
 		return
 	}
 	p.offer(now, s)
-	p.serve(now, s.origin) // the end of the backoff, or a free place among the dials
+	p.serve(now, o) // the end of the backoff, or a free place among the dials
+	p.stir(now, o)
 }
 
 // connIdle: an exchange, or a look, has left the connection fit for another.
@@ -67,6 +75,9 @@ func (p *pool) connIdle(now instant, s *seat, out outcome, keep time.Duration) {
 		s.idleSince, s.usedAt = now, now
 		if keep > 0 {
 			s.keep = keep
+		}
+		if out != outcomeNeutral {
+			s.origin.pace.answered(s.conn.took)
 		}
 		p.report(now, s.origin, out, &s.probe)
 	case seatLooking:
@@ -85,19 +96,15 @@ func (p *pool) answered(now instant, s *seat, out outcome) {
 
 // report tells the breaker, and, where that opens it, all who wait.
 func (p *pool) report(now instant, o *origin, out outcome, pr *probe) {
-	o.breaker.report(now, out, *pr)
+	opened := o.breaker.report(now, out, *pr)
 	*pr = nil
-	if out != outcomeFailed {
-		return
+	if out == outcomeFailed {
+		o.failures++
 	}
-	o.failures++
-	if !o.breaker.open() {
-		return
+	if opened {
+		p.suspend(now, o)
 	}
-	for k := o.waiters.front; k != nil; k = o.waiters.front {
-		o.rejected++
-		p.dismiss(now, k.of, ErrCircuitOpen)
-	}
+	p.stir(now, o)
 }
 
 // offer gives a free connection to whoever is next, or idles it.
@@ -134,7 +141,7 @@ func (p *pool) hungrier(s *seat, w *waiter) *origin {
 		return nil
 	}
 	k := p.starving.front
-	for k != nil && (k.of == s.origin || k.of.making >= k.of.queued()) {
+	for k != nil && (k.of == s.origin || k.of.making >= k.of.lacking()) {
 		k = k.next // served by s itself, or about to be served
 	}
 	if k == nil || w != nil && w.since < k.of.waiters.front.of.since {
@@ -264,33 +271,61 @@ func (p *pool) closed(now instant, s *seat, out outcome, err error) {
 	if was == seatDialing {
 		p.dialFailed(now, s, out, err)
 	} else {
-		p.report(now, o, out, &s.probe)
-		if s.conn.diedIdle {
-			o.learnIdleLimit(now, s, p.sweepInterval())
-		}
+		p.ended(now, s, out)
 	}
+	if o.conns == 0 && now < o.backoff.retryAt {
+		p.suspend(now, o)
+	}
+	p.stir(now, o)
 	p.serveStarving(now) // in the order in which they came to need a slot
 	p.serve(now, o)
 	p.noteEmpty(now, o)
 }
 
+// ended: a connection has, and what that says about its origin.
+func (p *pool) ended(now instant, s *seat, out outcome) {
+	o := s.origin
+	switch out {
+	case outcomeOK:
+		o.pace.answered(s.conn.took)
+	case outcomeLate:
+		out = o.pace.judge(now, s.conn.had)
+	}
+	p.report(now, o, out, &s.probe)
+	if s.conn.diedIdle {
+		o.learnIdleLimit(now, s, p.sweepInterval())
+	}
+}
+
 // dialFailed: the call that has waited longest gets the error, the origin backs
-// off, and the breaker hears of it once.
+// off, and the breaker hears of it once. Nothing says a dial that timed out where a
+// younger one has succeeded, nor one in place of another that fails nobody.
 func (p *pool) dialFailed(now instant, s *seat, out outcome, err error) {
 	o := s.origin
 	o.failedDials++
 	w := s.serves
 	if !p.cfg.Fresh {
-		o.backoff.failed(s.born, now, p.random())
-		if k := o.waiters.front; k != nil {
-			w = k.of
+		if s.born < o.reached && conn.IsTimeout(err) {
+			return
+		}
+		o.backoff.failed(&p.cfg.DialBackoff, s.born, now, p.random())
+		o.backoff.cause = err
+		w = o.loser(s)
+		if w == nil && s.spare {
+			out = outcomeNeutral
 		}
 	}
 	var pr probe
 	if w != nil {
 		p.unqueue(w)
 		pr, w.probe = w.probe, nil
+		if s.born < w.since {
+			err = notOfThisCall(err)
+		}
 		p.refuse(w, err)
 	}
 	p.report(now, o, out, &pr)
+	if w != nil {
+		w.call.retryAt = o.retryAt(now)
+	}
 }

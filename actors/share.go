@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/seed53b03582/troupe/conn"
 )
@@ -46,18 +47,18 @@ func (s *Scheduler) share(c *Call) error {
 // leaveLine returns a caller whose time is over. Its connection goes on for the others;
 // where there are none it ends, as that of a call of its own would.
 func (s *Scheduler) leaveLine(c *Call, d departure) error {
-	why, out := c.whyGone(), outcomeNeutral
+	why, out, had := c.whyGone(), outcomeNeutral, time.Duration(0)
 	if d.first { // those behind it waited for the same
-		out = c.lateVerdict()
+		out, had = c.lateVerdict()
 	}
 	switch {
 	case d.alone:
-		c.conn.line.endAs(out)
+		c.conn.line.endAs(out, had)
 		if io := c.conn.socket.Load(); io != nil {
 			io.Interrupt(why)
 		}
 	case d.first:
-		s.mail.PostUserMessage(&connSilent{c.conn.seat, out})
+		s.mail.PostUserMessage(&connSilent{c.conn.seat, out, had})
 	}
 	op := conn.OpRead
 	if d.sent != conn.SentAll {
@@ -66,19 +67,19 @@ func (s *Scheduler) leaveLine(c *Call, d departure) error {
 	return c.failure(op, d.sent, why)
 }
 
-// lateVerdict is verdictOn for a caller that has left: its deadline counts against the
-// origin where that had the larger share of the call's time.
-func (c *Call) lateVerdict() outcome {
-	now, w := c.sched.now(), &c.waiter
-	if !errors.Is(c.ctx.Err(), context.DeadlineExceeded) || now.since(w.granted) < w.granted.since(w.since) {
-		return outcomeNeutral
+// lateVerdict is verdictOn for a caller that has left, and how long the origin had.
+func (c *Call) lateVerdict() (outcome, time.Duration) {
+	w := &c.waiter
+	had := c.sched.now().since(w.granted)
+	if !errors.Is(c.ctx.Err(), context.DeadlineExceeded) || had < w.granted.since(w.since) {
+		return outcomeNeutral, 0
 	}
-	return outcomeFailed
+	return outcomeLate, had
 }
 
 // endAs sets what the end of the connection says about its origin.
-func (l *line) endAs(out outcome) {
+func (l *line) endAs(out outcome, had time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.abandoned, l.ending = true, out
+	l.abandoned, l.ending, l.had = true, out, had
 }

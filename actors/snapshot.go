@@ -17,7 +17,7 @@ type Snapshot struct {
 // OriginSnapshot is the scheduling state of one origin.
 type OriginSnapshot struct {
 	Origin  string        // scheme://host:port, and the proxy on the way
-	Queued  int           // calls waiting for a connection
+	Queued  int           // calls waiting for a connection, or for the origin to take calls again
 	Oldest  time.Duration // how long the first of them has waited
 	Dialing int           // dials under way
 	Idle    int           // connections nobody uses
@@ -36,7 +36,7 @@ type OriginSnapshot struct {
 	Requests    uint64 // exchanges that were given a connection
 	Retries     uint64 // of which repeated a failed one
 	Failures    uint64 // of which the origin failed, and failed dials
-	Rejected    uint64 // turned away: queue full or breaker open
+	Rejected    uint64 // turned away: queue full, breaker open or back-off not over
 	Dials       uint64
 	FailedDials uint64
 }

@@ -5,10 +5,9 @@ import (
 	"time"
 )
 
-// alarm makes tick serve o when its backoff is over.
-func (p *pool) alarm(o *origin) {
-	at := o.backoff.retryAt
-	if o.alarmAt == at {
+// alarm makes tick attend to o at that moment, if not before.
+func (p *pool) alarm(o *origin, at instant) {
+	if at == never || o.alarmAt != 0 && o.alarmAt <= at {
 		return
 	}
 	o.alarmAt = at
@@ -24,6 +23,8 @@ func (p *pool) tick(now instant) {
 		a := heap.Pop(&p.alarms).(alarm)
 		if a.o.alarmAt == a.at {
 			a.o.alarmAt = 0
+			p.release(now, a.o)
+			p.expire(now, a.o)
 			p.serve(now, a.o)
 		}
 	}

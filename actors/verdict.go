@@ -22,9 +22,9 @@ func (c *connection) failure(op conn.Op, sent conn.Sent, err error) error {
 		Lost: verdictOf(err) == outcomeFailed && !conn.IsTimeout(err)}
 }
 
-// verdictOn is verdictOf, but for a deadline of the caller's: it counts against
-// the origin only where that had the larger share of the call's time, and not our
-// own queue or the caller's readers and callbacks.
+// verdictOn is verdictOf, but for a deadline of the caller's: it says nothing where our
+// own queue or the caller's readers and callbacks had the larger share of the call's
+// time. Else it depends on how long the origin had.
 func (c *connection) verdictOn(call *Call, err error) outcome {
 	now := c.sched.now()
 	had := call.origin + now.since(call.began)
@@ -35,8 +35,12 @@ func (c *connection) verdictOn(call *Call, err error) outcome {
 	if errors.Is(err, errSkipped) {
 		return c.verdict // it has answered
 	}
-	if errors.Is(err, context.DeadlineExceeded) && had < now.since(call.waiter.since)-had {
-		return outcomeNeutral
+	if errors.Is(err, context.DeadlineExceeded) && call.ctx.Err() != nil {
+		if had < now.since(call.waiter.since)-had {
+			return outcomeNeutral
+		}
+		c.had = had
+		return outcomeLate
 	}
 	return verdictOf(err)
 }

@@ -79,14 +79,48 @@ func (w *world) check() {
 		if o.making < 0 {
 			w.t.Errorf("%s: making %d", o.name, o.making)
 		}
+		w.checkHeld(o)
 	}
 	if conns != p.seats.len() || conns > p.cfg.MaxConns {
 		w.t.Errorf("%d slots taken, %d listed, limit %d", conns, p.seats.len(), p.cfg.MaxConns)
 	}
 }
 
+// checkHeld holds what must hold for those that wait for an origin which takes no calls,
+// and for dials that hang.
+func (w *world) checkHeld(o *origin) {
+	w.t.Helper()
+	var before instant
+	endless := true
+	for k := o.held.front; k != nil; k = k.next {
+		q := k.of
+		if q.call.Patience <= 0 || q.since < before || q.probe != nil {
+			w.t.Errorf("%s is held and should not be, or not there", w.names[q])
+		}
+		before = q.since
+		endless = endless && q.heldUntil() == never
+	}
+	if o.held.len() > 0 && (o.alarmAt == 0 && !endless || w.p.draining) {
+		w.t.Errorf("%s: %d calls are held and nothing will let them go", o.name, o.held.len())
+	}
+	if o.alarmAt != 0 && w.p.wake > o.alarmAt {
+		w.t.Errorf("%s: the alarm at %v sleeps until %v", o.name, o.alarmAt, w.p.wake)
+	}
+	hanging := 0
+	for k := o.dialing.front; k != nil; k = k.next {
+		if k.of.hangs {
+			hanging++
+		}
+	}
+	if hanging != o.hanging {
+		w.t.Errorf("%s: %d dials hang, %d are counted", o.name, hanging, o.hanging)
+	}
+}
+
 func reasonOf(err error) string {
 	switch {
+	case errors.Is(err, ErrDialBackoff):
+		return "backing off"
 	case errors.Is(err, ErrQueueFull):
 		return "queue full"
 	case errors.Is(err, ErrCircuitOpen):
@@ -170,6 +204,15 @@ func (w *world) pass(d time.Duration) *world {
 	w.now = end
 	return w
 }
+
+// patient makes a call wait so long for an origin that takes none; negative: not even for
+// the end of a back-off.
+func patient(d time.Duration) func(*waiter) {
+	return func(q *waiter) { q.call.Patience, q.deadline = d, never }
+}
+
+// before gives a patient call a deadline.
+func before(at instant) func(*waiter) { return func(q *waiter) { q.deadline = at } }
 
 func pinned(w *world, n int, owner *Owner) func(*waiter) {
 	return func(q *waiter) { q.call.Conn, q.call.Owner = w.seat(n).conn, owner }

@@ -18,6 +18,10 @@ import (
 // the defaults told in its comments.
 type Breaker = actors.Breaker
 
+// DialBackoff is how long an origin is not dialled after a dial to it has failed. Zero
+// fields mean the defaults told in its comments.
+type DialBackoff = actors.DialBackoff
+
 // Config sets up a Session. NewSession copies it; the zero value is useful. A duration may
 // be as long as there is, math.MaxInt64.
 type Config struct {
@@ -40,8 +44,9 @@ type Config struct {
 	// means 16, negative no bound.
 	MaxDialsPerOrigin int
 	// MaxQueuePerOrigin bounds the calls that wait for a connection to one
-	// origin beyond those for which a dial is under way; one more fails with
-	// ErrQueueFull. Zero means 10 000, negative no bound.
+	// origin beyond those for which a dial is under way, those that wait for it to take
+	// calls again included (see Retry); one more fails with ErrQueueFull. Zero means
+	// 10 000, negative no bound.
 	MaxQueuePerOrigin int
 
 	// IdleTimeout ends a connection that was not used for so long. Zero means
@@ -51,7 +56,9 @@ type Config struct {
 	// tenth, as soon as no call uses it. Zero and negative mean never.
 	MaxConnAge time.Duration
 	// DialTimeout bounds name lookup, connect and TLS handshake together. Zero
-	// means 10 s, negative no bound of its own.
+	// means 10 s, negative no bound of its own. A call does not wait for one dial alone
+	// that takes unusually long: after 250 ms, or four times what is usual for the
+	// origin, it starts another, within the limits.
 	DialTimeout time.Duration
 	// ResponseHeaderTimeout bounds the wait for an answer's head once the
 	// request is written. Zero and negative mean that only the call's context
@@ -100,6 +107,9 @@ type Config struct {
 
 	// Breaker are the thresholds of each origin's circuit breaker.
 	Breaker Breaker
+	// DialBackoff delays the dials of an origin after one has failed. Calls that need a
+	// new connection wait for it in the queue, or are refused: see Retry.
+	DialBackoff DialBackoff
 
 	// System is the actor system to live in, to share one between sessions. It
 	// is left running at the end. nil means one of the session's own.
@@ -133,6 +143,12 @@ func (cfg *Config) validate() error {
 		return wrong("Breaker.OpenFor", "is negative", "give a duration, or 0 for the default")
 	case b.Probes < 0:
 		return wrong("Breaker.Probes", "is negative", "give at least 1, or 0 for the default")
+	case cfg.DialBackoff.Initial < 0:
+		return wrong("DialBackoff.Initial", "is negative", "give a duration, or 0 for the default; Disabled turns the delay off")
+	case cfg.DialBackoff.Max < 0:
+		return wrong("DialBackoff.Max", "is negative", "give a duration, or 0 for the default; Disabled turns the delay off")
+	case cfg.DialBackoff.Max > 0 && cfg.DialBackoff.Max < cfg.DialBackoff.Initial:
+		return wrong("DialBackoff.Max", "is below Initial", "give at least Initial, or 0 for the default")
 	case cfg.ExpectContinueTimeout < 0:
 		return wrong("ExpectContinueTimeout", "is negative", "give a duration, or 0 for the default")
 	}
@@ -144,6 +160,7 @@ func (cfg *Config) validate() error {
 
 // scheduler is the part of the settings that the scheduler needs.
 func (cfg *Config) scheduler() actors.Config {
+	retry := cfg.Retry.withDefaults()
 	return actors.Config{
 		Driver:                cfg.Driver,
 		TLS:                   cfg.TLS,
@@ -158,7 +175,9 @@ func (cfg *Config) scheduler() actors.Config {
 		MaxHeaderBytes:        cfg.MaxHeaderBytes,
 		PipelineDepth:         cfg.Pipeline.Depth,
 		Breaker:               cfg.Breaker,
-		Budget:                cfg.Retry.withDefaults().budget(),
+		DialBackoff:           cfg.DialBackoff,
+		Budget:                retry.budget(),
+		LeasePatience:         retry.patience(),
 		System:                cfg.System,
 		Logger:                cfg.Logger,
 	}
@@ -172,6 +191,7 @@ type settings struct {
 	jar          http.CookieJar
 	proxies      *proxies // nil: none is ever used
 	retry        Retry
+	patience     time.Duration // actors.Request.Patience
 	pipeline     pipeline
 	expectFrom   int64 // <= 0: never
 	expectWait   time.Duration
@@ -195,6 +215,7 @@ func (cfg *Config) settings() settings {
 		expectFrom:   cfg.ExpectContinueFrom,
 		expectWait:   cmp.Or(cfg.ExpectContinueTimeout, defaultExpectWait),
 	}
+	s.patience = s.retry.patience()
 	choose := cfg.Proxy
 	if choose == nil && cfg.Driver == nil {
 		choose = ProxyFromEnvironment()

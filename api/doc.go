@@ -31,9 +31,10 @@
 // A status is never an error: Response.Err makes one of it where that is wanted.
 //
 //   - *InputError: the call can't be sent as asked for; ErrReservedHeader comes in it
-//   - *HTTPConnectionError: there was no connection to be had; ErrCircuitOpen and
-//     ErrQueueFull come in it
-//   - *IOError: the connection failed, or a file or Body reader; ErrTooLarge comes in it
+//   - *HTTPConnectionError: there was no connection to be had; ErrCircuitOpen,
+//     ErrDialBackoff and ErrQueueFull come in it
+//   - *IOError: the connection failed, or a file or Body reader; ErrTooLarge and
+//     ErrRetryBudget come in it
 //   - *ProtocolError: the answer is not HTTP/1, or it is in doubt where it ends
 //   - *RedirectError: a redirect could not be followed; ErrTooManyRedirects comes in it
 //   - ErrWrongOrigin, ErrForeignConnection: the connection given can't serve this call

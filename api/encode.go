@@ -63,6 +63,7 @@ func (r *request) encode() (err error) {
 	}
 	call.Stream = r.has(optStream | optStreamBody)
 	call.HeadFirst, call.MaxBody = !call.Stream, r.bodyRoom()
+	call.Patience = r.session.patience
 	call.Pipeline = r.pipelines()
 	call.Again, call.Lane = r.tries > 0 || len(r.history) > 0, r.lane()
 	return r.pin(call)

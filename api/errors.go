@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/seed53b03582/troupe/actors"
 	"github.com/seed53b03582/troupe/conn"
@@ -38,8 +39,18 @@ const (
 
 var (
 	// ErrCircuitOpen tells that the origin's breaker is open and nothing was
-	// sent. It comes inside an *HTTPConnectionError whose Op is OpQueue.
+	// sent. It comes inside an *HTTPConnectionError whose Op is OpQueue, with its
+	// RetryAt.
 	ErrCircuitOpen = actors.ErrCircuitOpen
+	// ErrDialBackoff tells that the last dial to the origin failed, that the next is
+	// not due yet, and that the call does not wait for that: see Retry. It comes with
+	// the failed dial's error inside an *HTTPConnectionError whose Op is OpQueue, with
+	// its RetryAt. Nothing was sent.
+	ErrDialBackoff = actors.ErrDialBackoff
+	// ErrRetryBudget comes beside the error of a request that would have been sent
+	// once more if that origin's budget of retries had not been used up: see
+	// Retry.Budget.
+	ErrRetryBudget = errors.New("not tried again: this origin's budget of retries is used up; raise Retry.Budget or Retry.MinBudget, or wait")
 	// ErrQueueFull tells that MaxQueuePerOrigin calls wait already. It comes
 	// inside an *HTTPConnectionError whose Op is OpQueue.
 	ErrQueueFull = actors.ErrQueueFull
@@ -94,12 +105,13 @@ func (e *InputError) Unwrap() error { return e.Err }
 // could be had within the limits, name lookup, connect or TLS handshake failed,
 // or the context ended before all that was done. Nothing of the request was sent.
 type HTTPConnectionError struct {
-	URL        string   // without user info; empty where no URL was involved
-	Op         Op       // OpQueue, OpDial or OpTLS
-	Sent       Sent     // SentNothing
-	RemoteAddr net.Addr // nil before there is one
-	Err        error    // the cause
-	Trace      Trace    // when what happened; of the last try
+	URL        string    // without user info; empty where no URL was involved
+	Op         Op        // OpQueue, OpDial or OpTLS
+	Sent       Sent      // SentNothing
+	RemoteAddr net.Addr  // nil before there is one
+	Err        error     // the cause
+	Trace      Trace     // when what happened; of the last try
+	RetryAt    time.Time // when its origin is tried again, if its breaker or back-off says so; else zero
 }
 
 // IOError tells that an established connection failed: it was closed or reset,
@@ -125,7 +137,7 @@ type ProtocolError struct {
 	Trace      Trace    // when what happened; of the last try
 }
 
-// failure is the layout that the three share, and their methods.
+// failure is what the three share, and their methods.
 type failure struct {
 	URL        string
 	Op         Op
@@ -153,7 +165,11 @@ func (f *failure) message(what string) string {
 
 // Error gives the URL without user info, the phase, what was sent, and the cause.
 func (e *HTTPConnectionError) Error() string {
-	return (*failure)(e).message("cannot contact the server")
+	return e.failure().message("cannot contact the server")
+}
+
+func (e *HTTPConnectionError) failure() *failure {
+	return &failure{e.URL, e.Op, e.Sent, e.RemoteAddr, e.Err, e.Trace}
 }
 
 // Unwrap returns the cause.
@@ -218,8 +234,7 @@ func (r *request) explain(err error, t Trace) error {
 	f := failure{URL: r.to.String(), Op: c.Op, Sent: c.Sent, RemoteAddr: c.RemoteAddr, Err: c.Err, Trace: t}
 	switch {
 	case c.Op <= OpTLS:
-		e := HTTPConnectionError(f)
-		return &e
+		return &HTTPConnectionError{f.URL, f.Op, f.Sent, f.RemoteAddr, f.Err, f.Trace, c.RetryAt}
 	case c.Op == OpRead && c.Protocol() != nil: // in OpWrite it would be a Body reader's own error
 		e := ProtocolError(f)
 		return &e

@@ -189,7 +189,7 @@ func TestErrors(t *testing.T) {
 			var e3 *ProtocolError
 			kind := ""
 			if errors.As(err, &e1) {
-				kind, f = "connection", (*failure)(e1)
+				kind, f = "connection", e1.failure()
 			}
 			if errors.As(err, &e2) {
 				kind, f = kind+"io", (*failure)(e2)

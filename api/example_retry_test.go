@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/seed53b03582/troupe/api"
@@ -53,6 +55,45 @@ func ExampleSent() {
 	// 200 GET
 	// failed in read with sent all after 1 attempts
 	// 4 requests came
+}
+
+// The server is away when the call comes, and back a moment later. With Attempts the call
+// waits for it; one that is to fail fast is told when to try again.
+func ExampleRetry_away() {
+	server, _ := loses(func(int32) bool { return false })
+	defer server.Close()
+	for _, failFast := range []bool{false, true} {
+		dials := 0
+		session := newSession(api.Config{
+			Retry: api.Retry{Attempts: 6, FailFast: failFast},
+			Driver: dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+				if dials++; dials < 4 {
+					return nil, syscall.ECONNREFUSED
+				}
+				return new(net.Dialer).DialContext(ctx, network, address)
+			}),
+			Breaker: api.Breaker{Failures: 3, OpenFor: 10 * time.Millisecond},
+		})
+		resp, err := session.Post(context.Background(), server.URL, api.JSON("x"))
+		var away *api.HTTPConnectionError
+		switch {
+		case err == nil:
+			fmt.Println(resp.Text(), "at attempt", resp.Trace().Attempts)
+		case errors.As(err, &away):
+			fmt.Println("sent", away.Sent, "and RetryAt is known:", !away.RetryAt.IsZero())
+		}
+		session.Close()
+	}
+	// Output:
+	// POST at attempt 4
+	// sent nothing and RetryAt is known: true
+}
+
+// dialer makes a Driver of a function.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+func (d dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return d(ctx, network, address)
 }
 
 // With Attempts, an idempotent request is sent again even if its connection was new.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -23,7 +24,9 @@ import (
 // or any with an Idempotency-Key header). A body that can't be sent from its start
 // again, a pinned connection and an ended context rule out every retry.
 //
-//	what happened                                            zero Retry  with Attempts
+//	what happened                                            zero Retry  with Attempts > 1
+//	the origin takes no calls: its breaker is open, or the
+//	back-off after a failed dial is not over                 see below   waits, any method
 //	a connection was found dead before anything was written  moves on    moves on
 //	a connection that had answered before was lost, without
 //	a byte of this answer; idempotent                        at once,    the same
@@ -35,6 +38,14 @@ import (
 //	anything else                                            no          no
 //
 // All tries share the call's one deadline: what would pass it is not begun.
+//
+// A call that its origin does not take waits in the queue (MaxQueuePerOrigin), first
+// come first served, until the origin is tried again, for no attempt and no budget. It
+// fails at once, with ErrCircuitOpen or ErrDialBackoff and the RetryAt of the
+// *HTTPConnectionError, where that is beyond its deadline or MaxWait. While the breaker
+// is half-open its probes go, and after a failed dial one call; the others follow when
+// that has succeeded. With a zero Retry it fails at once where the breaker is open, and
+// waits for the end of a back-off. A Lease waits as a call does, and is tried once.
 type Retry struct {
 	// Attempts bounds how often a request is sent in all, the first time included.
 	// Zero means 1, or 3 where Statuses are given; negative turns even the retries
@@ -42,7 +53,8 @@ type Retry struct {
 	Attempts int
 	// Backoff is the longest wait before the second attempt, doubled for each one
 	// more; the wait itself is drawn anew between nothing and that (full jitter).
-	// Zero means 100 ms, negative none.
+	// Where the origin takes no calls, the wait for that takes its place. Zero means
+	// 100 ms, negative none.
 	Backoff time.Duration
 	// MaxBackoff bounds the doubling. Zero means 5 s.
 	MaxBackoff time.Duration
@@ -50,11 +62,15 @@ type Retry struct {
 	// means so. Their Retry-After, in seconds or as a date, takes the place of the
 	// backoff (RFC 9110 §10.2.3).
 	Statuses []int
-	// MaxWait is the longest Retry-After to wait for; an answer that asks for more is
-	// handed over. Zero means 30 s, negative no bound but the deadline.
+	// MaxWait is how long a call waits, in all its tries together, for an origin that
+	// takes no calls. It is also the longest Retry-After to wait for; an answer that asks
+	// for more is handed over. Zero means 30 s, negative no bound but the deadline.
 	MaxWait time.Duration
-	// Budget is the share of an origin's requests within Window that may be retries,
-	// so that one that fails is not stormed. Zero means 0.2, negative no bound.
+	// Budget is the share of an origin's requests within Window that may be sent once
+	// more, so that one that fails is not stormed. A try that follows one of which
+	// nothing was sent, as after a failed dial, takes nothing from it. Where it is why
+	// there was no further try, the error is ErrRetryBudget too. Zero means 0.2, negative
+	// no bound.
 	Budget float64
 	// MinBudget is how many retries within Window are let through in any case. Zero
 	// means 3, negative none.
@@ -63,8 +79,12 @@ type Retry struct {
 	Window time.Duration
 	// Forwarding is for gateways that send on the requests of others: a method that
 	// is not idempotent is never sent twice, whatever the evidence and whatever an
-	// Idempotency-Key says (RFC 9110 §9.2.2).
+	// Idempotency-Key says (RFC 9110 §9.2.2). With Attempts > 1 it implies FailFast.
 	Forwarding bool
+	// FailFast makes a call fail at once that its origin does not take, whatever
+	// Attempts says: with ErrCircuitOpen, or, where there is no connection and the
+	// back-off not over, with ErrDialBackoff.
+	FailFast bool
 }
 
 // maxReconnects is how often a request moves on from a lost older connection at once.
@@ -118,6 +138,20 @@ func (p Retry) budget() actors.Budget {
 	return actors.Budget{Ratio: p.Budget, Min: p.MinBudget, Window: p.Window}
 }
 
+// patience is how long a call waits for an origin that takes none, as actors.Request has
+// it.
+func (p Retry) patience() time.Duration {
+	switch {
+	case p.FailFast, p.Forwarding && p.Attempts > 1:
+		return -1
+	case p.Attempts <= 1:
+		return 0
+	case p.MaxWait < 0:
+		return math.MaxInt64
+	}
+	return p.MaxWait
+}
+
 // wants tells whether answers of that status are retried.
 func (p *Retry) wants(status int) bool { return p.Attempts > 1 && slices.Contains(p.Statuses, status) }
 
@@ -134,7 +168,16 @@ func (r *request) retryFailure(ctx context.Context, err error) (again bool, _ er
 		r.fresh = true
 	default:
 		wait := r.session.retry.wait(r.tries)
-		if !r.repeatable(e) || !r.allowed(ctx, wait) || r.session.sched.Sleep(ctx, wait) != nil {
+		if r.session.patience > 0 && !e.RetryAt.IsZero() {
+			wait = 0 // it waits in the queue, until then
+		}
+		if !r.repeatable(e) || !r.allowed(ctx, wait) {
+			return false, err
+		}
+		if e.Sent != SentNothing && !r.session.sched.MayRetry(r.to.Origin) {
+			return false, overBudget(err)
+		}
+		if r.session.sched.Sleep(ctx, wait) != nil {
 			return false, err
 		}
 	}
@@ -154,7 +197,7 @@ func (r *request) retryAnswer(ctx context.Context, resp *Response) (again bool, 
 	case p.MaxWait > 0 && wait > p.MaxWait:
 		return false, nil
 	}
-	if r.connection != nil || !r.idempotent() || !r.replayable() || !r.allowed(ctx, wait) {
+	if r.connection != nil || !r.idempotent() || !r.replayable() || !r.allowed(ctx, wait) || !r.session.sched.MayRetry(r.to.Origin) {
 		return false, nil
 	}
 	again, err := r.replay(ctx, resp) // before the wait, not to hold the connection
@@ -168,17 +211,29 @@ func (r *request) retryAnswer(ctx context.Context, resp *Response) (again bool, 
 }
 
 // hopeless tells whether another try would end the same way, or must not be made: the
-// breaker is open, the queue full, the session closed, a certificate refused, or it
-// was this side's file.
+// origin takes no calls for longer than this one waits, the queue is full, the session
+// closed, a certificate refused, or it was this side's file.
 func hopeless(e *conn.Error) bool {
 	var handshake *conn.TLSError
 	var proxy *conn.ProxyError
 	switch {
-	case errors.Is(e, ErrCircuitOpen), errors.Is(e, ErrQueueFull), errors.Is(e, ErrSessionClosed),
+	case errors.Is(e, ErrCircuitOpen), errors.Is(e, ErrDialBackoff), errors.Is(e, ErrQueueFull), errors.Is(e, ErrSessionClosed),
 		errors.As(e, &handshake) && refused(handshake), errors.As(e, &proxy) && proxy.Status/100 == 4:
 		return true
+	case e.Err == conn.ErrStale: // it hung up on each new connection, without a TLS alert that says why
+		return false
 	}
 	return e.Op >= OpWrite && !e.Lost && !e.Timeout()
+}
+
+// overBudget is the error of a try that only the budget kept from being made again:
+// something of it was sent.
+func overBudget(err error) error {
+	var e *IOError
+	if errors.As(err, &e) {
+		e.Err = fmt.Errorf("%w (%w)", e.Err, ErrRetryBudget)
+	}
+	return err
 }
 
 // refused tells whether one side did not want the other's certificate or version, which
@@ -252,16 +307,14 @@ func (p *Retry) wait(tries int) time.Duration {
 	return rand.N(longest)
 }
 
-// allowed tells whether another try, after a wait, is within the attempts, the call's
-// deadline and the budget of the origin, and takes it out of that.
+// allowed tells whether another try, after a wait, is within the attempts and the
+// call's deadline.
 func (r *request) allowed(ctx context.Context, wait time.Duration) bool {
 	if r.tries >= r.session.retry.Attempts {
 		return false
 	}
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
-		return false
-	}
-	return r.session.sched.MayRetry(r.to.Origin)
+	deadline, ok := ctx.Deadline()
+	return !ok || time.Until(deadline) > wait
 }
 
 // retryAfter reads seconds or a date (RFC 9110 §10.2.3).

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"time"
 
 	"github.com/seed53b03582/troupe/conn/http1"
 )
@@ -114,6 +115,9 @@ type Error struct {
 	Reused   bool // the connection had answered other requests before
 	Answered bool // some byte of an answer had come
 	Lost     bool // the connection broke: not time, nor the caller, nor this side's files
+
+	// RetryAt is when an origin that takes no calls is tried again; zero: unknown.
+	RetryAt time.Time
 }
 
 // Error says in which phase what happened.

@@ -1,0 +1,90 @@
+package actors
+
+import "time"
+
+// This file is about dials that hang: a lost packet, or one of several addresses that
+// does not answer, must not be the fate of all who wait. A dial that takes unusually
+// long is not counted on any more: whoever waits for it has another one started, within
+// the limits, and is served by whichever comes first.
+
+const (
+	// leastHang is above what a dial takes to the other side of the world, and below
+	// the second after which TCP sends its first packet again (RFC 6298 §2.1).
+	leastHang = 250 * time.Millisecond
+	// timesUsual is how much longer than usual a dial takes that hangs.
+	timesUsual = 4
+	// mostRounds bounds how often the time is doubled while no dial succeeds.
+	mostRounds = 5
+)
+
+// hangsAfter is how long a dial to o may take before it is taken for one that hangs:
+// twice as long each time that those started instead have hung too.
+func (o *origin) hangsAfter() time.Duration {
+	return max(leastHang, timesUsual*o.dialTime) << o.rounds
+}
+
+// learnDialTime takes in that a dial took so long.
+func (o *origin) learnDialTime(took time.Duration) {
+	if o.dialTime == 0 {
+		o.dialTime = took
+	}
+	o.dialTime += (took - o.dialTime) / 8
+	o.rounds = 0
+}
+
+// noticeHanging marks the dials that hang, where somebody waits.
+func (p *pool) noticeHanging(now instant, o *origin) {
+	if p.cfg.Fresh || o.dialing.len() == o.hanging || o.waiters.len()+o.held.len() == 0 {
+		return
+	}
+	if o.hanging == 0 {
+		o.rounds = 0
+	}
+	before, after := o.hanging, o.hangsAfter()
+	for k := o.dialing.front; k != nil; k = k.next {
+		s := k.of
+		if s.hangs {
+			continue
+		}
+		if due := s.born.add(after); now < due {
+			p.alarm(o, due)
+			break
+		}
+		s.hangs = true
+		o.hanging++
+	}
+	if o.hanging > before {
+		o.rounds = min(o.rounds+1, mostRounds)
+	}
+}
+
+// unhang: the dial of s is over.
+func (s *seat) unhang() {
+	if s.hangs {
+		s.hangs = false
+		s.origin.hanging--
+	}
+}
+
+// lacking is how many wait beyond those for whom there is a dial that may soon be done.
+func (o *origin) lacking() int { return o.waiters.len() - (o.dialing.len() - o.hanging) }
+
+// loser is the call that a failed dial of s fails: the one that has waited longest. nil
+// where that came later, and dials that were started since are under way for all who wait.
+func (o *origin) loser(s *seat) *waiter {
+	k := o.waiters.front
+	switch {
+	case k == nil:
+		return nil
+	case k.of.since <= s.born:
+		return k.of
+	}
+	younger := 0
+	for d := o.dialing.back; d != nil && d.of.born > s.born; d = d.prev {
+		younger++
+	}
+	if younger >= o.waiters.len() {
+		return nil
+	}
+	return k.of
+}

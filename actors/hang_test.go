@@ -1,0 +1,181 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed53b03582/troupe/conn"
+)
+
+func TestDialThatHangsIsNotWaitedFor(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").pass(leastHang - 1).want("dial 1").pass(1).want("dial 2")
+	w.up(2).want("a gets 2").up(1).want() // which idles
+	w.ask("b", "x").want("b gets 1")
+}
+
+func TestDialOfACallerWhoLeftHangs(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").leave("a").want("dial 1", "a refused: left")
+	w.pass(time.Minute).want() // nobody waits
+	w.ask("b", "x").want("dial 2").up(2).want("b gets 2")
+}
+
+func TestEachWhoWaitsGetsAnotherDial(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").ask("b", "x").after(time.Millisecond).ask("c", "x").want("dial 1", "dial 2", "dial 3")
+	w.pass(leastHang-time.Millisecond).want("dial 4", "dial 5")
+	w.up(4).want("a gets 4").up(5).want("b gets 5").pass(time.Millisecond).want("dial 6").up(6).want("c gets 6")
+}
+
+func TestDialsThatHangAreStartedEverMoreSeldom(t *testing.T) {
+	w := newWorld(t, Config{DialTimeout: -1})
+	w.ask("a", "x").want("dial 1")
+	for _, next := range []time.Duration{1, 2, 4, 8, 16, 32, 32, 32} {
+		w.pass(next*leastHang - 1).want().pass(1)
+		if len(w.log) != 1 {
+			t.Fatalf("%v after the last dial: %v", next*leastHang, w.log)
+		}
+		w.log = nil
+	}
+	w.up(5).want("a gets 5")
+}
+
+func TestDialHangsByWhatIsUsualForItsOrigin(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").after(200*time.Millisecond).up(1).want("dial 1", "a gets 1").ask("b", "x").want("dial 2")
+	w.pass(800*time.Millisecond - 1).want().pass(1).want("dial 3")
+	w.ask("c", "y").want("dial 4").pass(leastHang).want("dial 5") // another origin is as it is
+}
+
+func TestDialsInPlaceOfOthersKeepTheLimits(t *testing.T) {
+	for name, c := range map[string]struct {
+		cfg  Config
+		then []string
+	}{
+		"MaxDialsPerOrigin": {Config{MaxDialsPerOrigin: 2}, []string{"a gets 3", "dial 4"}},
+		"MaxConnsPerOrigin": {Config{MaxConnsPerOrigin: 2}, []string{"a gets 3"}},
+		"MaxConns":          {Config{MaxConns: 2}, []string{"a gets 3"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, c.cfg)
+			w.ask("a", "x").ask("b", "x").pass(time.Minute).want("dial 1", "dial 2")
+			w.p.stop(w.seat(1))
+			w.took()
+			w.log = nil
+			w.gone(1, outcomeNeutral).want("dial 3").up(3).want(c.then...).idle(3).want("b gets 3")
+		})
+	}
+}
+
+// For a dial in place of one that hangs an idle connection of another origin makes room,
+// as for any other.
+func TestDialThatHangsAtMaxConns(t *testing.T) {
+	w := newWorld(t, Config{MaxConns: 2})
+	w.ask("o", "other").up(1).idle(1).ask("a", "x").want("dial 1", "o gets 1", "dial 2")
+	w.pass(leastHang).want("stop 1").gone(1, outcomeNeutral).want("dial 3").up(3).want("a gets 3")
+}
+
+func TestFreshLaneDoesNotWaitForADialThatHangs(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").up(1).idle(1).after(1).ask("b", "x", lane(LaneFresh)).want("dial 1", "a gets 1", "dial 2")
+	w.pass(leastHang).want("dial 3").up(3).want("b gets 3")
+}
+
+func TestProbeDoesNotWaitForADialThatHangs(t *testing.T) {
+	w := cutOff(t, Config{})
+	w.pass(5*time.Second).ask("a", "x").want("breaker half-open", "dial 2").ask("b", "x").want("b refused: circuit open")
+	w.pass(leastHang).want("dial 3").up(3).want("a gets 3").idle(3).want("breaker closed")
+}
+
+func TestOneShotCallHasOneDial(t *testing.T) {
+	w := newWorld(t, Config{Fresh: true})
+	w.ask("a", "x").pass(time.Minute).want("dial 1").up(1).want("a gets 1")
+}
+
+// A call is failed by a dial of its own time. One that began before, and times out while
+// others are under way for all who wait, fails nobody.
+func TestDialThatHungFailsNobodyWhoCameLater(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").leave("a").after(9*time.Second).ask("b", "x").want("dial 1", "a refused: left", "dial 2")
+	w.after(time.Millisecond).gone(1, outcomeFailed).want().up(2).want("b gets 2")
+	w.ask("c", "x").pass(leastHang).want("dial 3", "dial 4").after(9*time.Second).gone(3, outcomeFailed).want("c refused: no route")
+	o := w.calls["c"].origin
+	if o.failures != 2 {
+		t.Errorf("%d failures", o.failures)
+	}
+	w.after(leastHang).gone(4, outcomeFailed).want()
+	if o.failures != 2 {
+		t.Errorf("a dial in place of another counted beside it: %d failures", o.failures)
+	}
+}
+
+func TestDialThatTimesOutAfterAnotherSucceeded(t *testing.T) {
+	w := newWorld(t, Config{Breaker: Breaker{Failures: 1}})
+	w.ask("a", "x").pass(leastHang).up(2).want("dial 1", "dial 2", "a gets 2").after(10 * time.Second)
+	w.p.closed(w.now, w.seat(1), outcomeFailed, context.DeadlineExceeded)
+	w.took()
+	w.want().ask("b", "x").want("dial 3")
+}
+
+func lane(l Lane) func(*waiter) { return func(q *waiter) { q.lane = l } }
+
+// Whole: the first dial never ends.
+func TestCallIsServedBesideADialThatHangs(t *testing.T) {
+	in(t, func(t *testing.T) {
+		first := true
+		m := &memory{serve: answering(greeting), dial: func(ctx context.Context) error {
+			if !first {
+				return nil
+			}
+			first = false
+			<-ctx.Done()
+			return ctx.Err()
+		}}
+		s := m.start(t, Config{})
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		_, err := get(ctx, s)
+		wantError(t, err, conn.OpDial, conn.SentNothing, context.DeadlineExceeded)
+		began := time.Now()
+		body, err := get(t.Context(), s)
+		wantBody(t, body, err)
+		if took := time.Since(began); took != 150*time.Millisecond || m.dials.Load() != 2 {
+			t.Errorf("served after %v by %d dials", took, m.dials.Load())
+		}
+		time.Sleep(time.Minute) // the first has run into DialTimeout
+		if o := s.Snapshot().Origins[0]; o.Failures != 0 || o.Backoff != 0 {
+			t.Errorf("it counted: %+v", o)
+		}
+	})
+}
+
+// The first dial was another call's: that it timed out is not this call's context ending.
+func TestTimeoutOfAnothersDial(t *testing.T) {
+	in(t, func(t *testing.T) {
+		m := &memory{dial: func(ctx context.Context) error {
+			<-ctx.Done()
+			return &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
+		}}
+		s := m.start(t, Config{MaxDialsPerOrigin: 1, DialTimeout: time.Second})
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		get(ctx, s)
+		_, err := get(t.Context(), s)
+		var e *conn.Error
+		var op *net.OpError
+		if !errors.As(err, &e) || e.Op != conn.OpDial || !e.Timeout() || !errors.As(err, &op) {
+			t.Fatalf("got %v", err)
+		}
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+			t.Errorf("%v is taken for the end of this call's context", err)
+		}
+		_, err = get(t.Context(), s) // its own
+		wantError(t, err, conn.OpDial, conn.SentNothing, context.DeadlineExceeded)
+		synctest.Wait()
+	})
+}
