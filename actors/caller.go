@@ -57,7 +57,7 @@ func (s *Scheduler) doReading(c *Call) error {
 	if s.closing.Load() {
 		return &conn.Error{Op: conn.OpQueue, Err: ErrSessionClosed}
 	}
-	body := newPump(c.Body.Reader, c.Body.Size)
+	body := newPump(c.Body, &s.readers)
 	c.inParts()
 	c.reading = body.done
 	defer body.stop(c.Body.Quick)

@@ -29,6 +29,7 @@ type Scheduler struct {
 	cutOff context.CancelFunc
 
 	crew    crew
+	readers readers
 	lines   lines
 	journal *journal
 	buffers conn.Buffers
@@ -156,7 +157,10 @@ func (s *Scheduler) drained() { s.emptyOnce.Do(func() { close(s.empty) }) }
 // socket has ended; an error names what did not obey within five seconds, or is
 // that of the Driver's Stop. It is safe to call twice and from many goroutines.
 func (s *Scheduler) Close() error {
-	s.closeOnce.Do(func() { s.closeErr = s.close() })
+	s.closeOnce.Do(func() {
+		err := s.close()
+		s.closeErr = errors.Join(err, s.readers.close(patience)) // calls that it has cut off close their bodies
+	})
 	return s.closeErr
 }
 

@@ -57,7 +57,7 @@ func newSessionOf(sched *actors.Scheduler, cfg settings) *Session {
 // last answer.
 func (s *Session) send(ctx context.Context, method, url string, opts []Option) (*Response, error) {
 	if ctx == nil {
-		return nil, errNoContext()
+		return nil, s.refuse(opts, errNoContext())
 	}
 	r := s.takeRequest()
 	streamed := false // a body has taken r over, and may have ended it already
@@ -70,6 +70,7 @@ func (s *Session) send(ctx context.Context, method, url string, opts []Option) (
 		if !returned && resp != nil {
 			r.drop(resp) // an error, or a panic of a Jar, a callback or a Seek
 		}
+		r.closeBody()
 		r.release()
 	}()
 	r.call.Method = method
@@ -154,6 +155,7 @@ func (r *request) response(a *actors.Answer) *Response {
 // finish gives the caller the last answer, its body decoded, streamed, or to be
 // read: then streamed tells that the body has taken the request over.
 func (r *request) finish(ctx context.Context, resp *Response) (streamed bool, err error) {
+	r.closeBody()
 	if len(r.history) > 0 {
 		resp.more().history = r.history
 	}
@@ -201,6 +203,15 @@ func (r *request) release() {
 	r.call.Reset()
 	r.reset()
 	s.requests.Put(r)
+}
+
+// refuse ends a call before it has begun: what it was given is closed.
+func (s *Session) refuse(opts []Option, err error) error {
+	r := s.takeRequest()
+	defer r.release()
+	defer r.closeBody()
+	_ = r.applyAll(opts) // the first fault counts
+	return err
 }
 
 func errNoContext() error {
@@ -254,8 +265,7 @@ func (s *Session) Request(ctx context.Context, method, url string, opts ...Optio
 }
 
 // Upload sends exactly fd.Size() bytes of fd with a POST, or the Method given,
-// and Content-Type application/octet-stream, or the MIMEType given. It does not
-// close fd.
+// and Content-Type application/octet-stream, or the MIMEType given. fd is not closed.
 func (s *Session) Upload(ctx context.Context, url string, fd File, opts ...Option) (*Response, error) {
 	return s.send(ctx, "POST", url, append([]Option{upload{fd}}, opts...))
 }
@@ -267,7 +277,8 @@ func (s *Session) Snapshot() Snapshot { return s.sched.Snapshot() }
 // Shutdown refuses new calls, fails those that still wait for a connection with
 // ErrSessionClosed, and lets the ones under way finish until ctx ends; then it cuts
 // them off, with ErrSessionClosed, and returns the context's error. When it
-// returns, every actor, goroutine, timer and socket of the session has ended.
+// returns without an error of another kind, every actor, goroutine, timer and socket
+// of the session has ended; else the error names what did not, as Close's does.
 // It may be called again, and at the same time as Close.
 func (s *Session) Shutdown(ctx context.Context) error {
 	if ctx == nil {
@@ -288,8 +299,10 @@ func (s *Session) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// Close ends everything now; calls under way fail with ErrSessionClosed. It may be
-// called again.
+// Close ends everything now; calls under way fail with ErrSessionClosed. It waits for
+// what has to end, and the error names what did not in time, all of it code that is not
+// the session's: a Driver or its connection, a log handler, a Read or Close of a Body,
+// with the line that made the call. It may be called again.
 func (s *Session) Close() error {
 	err := s.sched.Close()
 	s.bodies.close()
