@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -58,8 +57,8 @@ func (r *readers) leave(g *reader) {
 }
 
 // close lets nobody in any more and waits for those inside, but no longer than
-// patience. The error names the calls whose bodies have not let go by then.
-func (r *readers) close(patience time.Duration) error {
+// patience. What it gives names the calls whose bodies have not let go by then.
+func (r *readers) close(patience time.Duration) []string {
 	r.mu.Lock()
 	r.closed, r.gone = true, make(chan struct{})
 	if len(r.inside) == 0 {
@@ -74,21 +73,20 @@ func (r *readers) close(patience time.Duration) error {
 }
 
 // left names each place once, in order.
-func (r *readers) left() error {
+func (r *readers) left() (names []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	found := map[string]int{}
 	for g := range r.inside {
 		found[fmt.Sprintf("a %s of the body of the call made at %v does not return", g.method, &g.call)]++
 	}
-	var errs []error
 	for _, what := range slices.Sorted(maps.Keys(found)) {
 		if n := found[what]; n > 1 {
 			what = fmt.Sprintf("%s (%d of them)", what, n)
 		}
-		errs = append(errs, fmt.Errorf("troupe: closing the session: %s; give a body with a Close that ends its Read", what))
+		names = append(names, what+"; give a body with a Close that ends its Read")
 	}
-	return errors.Join(errs...)
+	return names
 }
 
 // CloseReaders closes what a call was given to read and nobody will read any more. Each

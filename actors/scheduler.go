@@ -158,8 +158,11 @@ func (s *Scheduler) drained() { s.emptyOnce.Do(func() { close(s.empty) }) }
 // that of the Driver's Stop. It is safe to call twice and from many goroutines.
 func (s *Scheduler) Close() error {
 	s.closeOnce.Do(func() {
-		err := s.close()
-		s.closeErr = errors.Join(err, s.readers.close(patience)) // calls that it has cut off close their bodies
+		errs := []error{s.close()}
+		for _, what := range s.readers.close(patience) { // calls that were cut off close their bodies
+			errs = append(errs, errors.New("troupe: closing the session: "+what))
+		}
+		s.closeErr = errors.Join(errs...)
 	})
 	return s.closeErr
 }

@@ -153,24 +153,36 @@ func (r *request) rewind(ctx context.Context) error {
 	if err := r.session.sched.AwaitReader(ctx, r.call); err != nil {
 		return err
 	}
-	return guard("Body", func() (err error) {
-		r.Reader, err = r.reopen()
-		return err
-	})
+	return r.reopened()
 }
 
-// guard turns a panic of the user's code into an error.
+// reopened sets the Reader to its start. A panic in there is no *InputError: something
+// was sent before.
+func (r *request) reopened() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("a method of the body panicked as it was to be sent again: %w", panicCause(v))
+		}
+	}()
+	r.Reader, err = r.reopen()
+	return err
+}
+
+// guard turns a panic of the user's code, while nothing was sent yet, into an error.
 func guard(field string, f func() error) (err error) {
 	defer func() {
-		if p := recover(); p != nil {
-			cause, ok := p.(error)
-			if !ok {
-				cause = plainError(fmt.Sprint(p))
-			}
-			err = &InputError{Field: field, Reason: "one of its methods panicked", Err: cause, Fix: "correct its type"}
+		if v := recover(); v != nil {
+			err = &InputError{Field: field, Reason: "one of its methods panicked", Err: panicCause(v), Fix: "correct its type"}
 		}
 	}()
 	return f()
+}
+
+func panicCause(v any) error {
+	if cause, ok := v.(error); ok {
+		return cause
+	}
+	return plainError(fmt.Sprint(v))
 }
 
 func (r *request) setBytes(b []byte) { r.present, r.Bytes = true, b }

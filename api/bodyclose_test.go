@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // closable is a body that counts its Closes. A Read that blocks ends with the first.
@@ -354,4 +355,58 @@ func TestEachCallClosesItsBody(t *testing.T) {
 			t.Errorf("Upload: %v, closed %v", err, file.isClosed())
 		}
 	})
+}
+
+// A body whose method panics as it is to be sent again: that is no *InputError any more,
+// since something was sent.
+func TestBodyThatPanicsBeforeItsReplay(t *testing.T) {
+	boom := errors.New("boom")
+	for name, answer := range map[string]string{"redirect": moved307, "digest": turnsDigest} {
+		t.Run(name, func(t *testing.T) {
+			server, body := &script{answers: []string{answer}}, newClosable(strings.NewReader("hello"))
+			inBubble(t, server.memory(), Config{}, func(t *testing.T, s *Session) {
+				seek := seekBody{body, seekFunc(func(at int64, whence int) (int64, error) {
+					if server.asked.Load() > 0 {
+						panic(boom)
+					}
+					return 0, nil
+				})}
+				_, err := s.Put(t.Context(), "http://h/", Body(seek), DigestAuth("joe", "geheim"))
+				var input *InputError
+				if !errors.Is(err, boom) || errors.As(err, &input) || body.closes.Load() != 1 {
+					t.Errorf("got %v, closed %d times", err, body.closes.Load())
+				}
+			})
+		})
+	}
+}
+
+type seekFunc func(int64, int) (int64, error)
+
+func (f seekFunc) Seek(at int64, whence int) (int64, error) { return f(at, whence) }
+
+// A body, and a part of a form, is read little ahead of what its server takes, however
+// long it is.
+func TestBodyIsReadLittleAhead(t *testing.T) {
+	for name, option := range map[string]func(io.Reader) Option{
+		"Body":       Body,
+		"ReaderPart": func(r io.Reader) Option { return Multipart(ReaderPart("f", "x", r)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			took := make(chan int, 1)
+			m := &memory{serve: func(_ int, c net.Conn) {
+				n, _ := io.ReadFull(c, make([]byte, 100_000))
+				took <- n
+				time.Sleep(time.Hour)
+			}}
+			var read atomic.Int64
+			endless := readFunc(func(p []byte) (int, error) { read.Add(int64(len(p))); return len(p), nil })
+			inBubble(t, m, Config{}, func(t *testing.T, s *Session) {
+				_, err := s.Post(t.Context(), "http://h/", option(endless), Timeout(time.Second))
+				if n := <-took; err == nil || n != 100_000 || read.Load() > int64(n)+96<<10 {
+					t.Errorf("%v: read %d bytes, the server took %d", err, read.Load(), n)
+				}
+			})
+		})
+	}
 }
