@@ -64,7 +64,7 @@ func (s *Scheduler) doReading(c *Call) error {
 	if c.times.asked == 0 { // the wait for the body's first piece is the call's too
 		c.times.asked = s.now()
 	}
-	body := newPump(c.Body.Reader, c.Body.Size)
+	body := newPump(c.Body, &s.readers)
 	c.inParts()
 	c.reading = body.done
 	defer body.stop(c.Body.Quick)

@@ -20,28 +20,32 @@ const patience = 5 * time.Second
 // socket has ended; an error names what did not obey within Config.CloseTimeout, or is
 // that of the Driver's Stop. It is safe to call twice and from many goroutines.
 func (s *Scheduler) Close() error {
-	s.closeOnce.Do(func() { s.closeErr = s.close() })
+	s.closeOnce.Do(func() {
+		e := closer{began: time.Now(), limit: s.cfg.CloseTimeout}
+		s.close(&e)
+		e.outlived(s.readers.close(e.left(10))...) // calls that were cut off close their bodies
+		s.closeErr = errors.Join(e.errs...)
+	})
 	return s.closeErr
 }
 
-func (s *Scheduler) close() error {
+func (s *Scheduler) close(e *closer) {
 	defer close(s.over)
-	e := closer{began: time.Now(), limit: s.cfg.CloseTimeout}
 	s.closing.Store(true)
 	s.drain()
 	s.cutOff()
 	s.mail.PostUserMessage(&cut{})
-	if !e.await(s.empty, 8) {
+	if !e.await(s.empty, 7) {
 		e.outlived(s.openConns(e.limit / 10)...)
 	}
 	s.crew.run(func() { s.system.Root.Stop(s.dispatcher) }) // it runs what a connection has not come to yet
-	if !e.await(s.stopped, 8) {                             // it waits for its connections
+	if !e.await(s.stopped, 7) {                             // it waits for its connections
 		if len(e.errs) == 0 {
 			e.outlived("the dispatcher does not end")
 		}
 		s.abort()
 	}
-	if !s.crew.close(e.left(9)) {
+	if !s.crew.close(e.left(8)) {
 		named, others := s.crew.inside()
 		e.outlived(named...)
 		if len(e.errs) == 0 {
@@ -53,9 +57,8 @@ func (s *Scheduler) close() error {
 		s.system.Shutdown()
 	}
 	if d, ok := s.cfg.Driver.(conn.Stopper); ok {
-		e.errs = append(e.errs, stopDriver(d, e.left(10)))
+		e.errs = append(e.errs, stopDriver(d, e.left(9)))
 	}
-	return errors.Join(e.errs...)
 }
 
 // closer is a Close under way.

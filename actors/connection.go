@@ -13,8 +13,9 @@ import (
 	"github.com/seed53b03582/troupe/conn/http1"
 )
 
-// connection is the actor that owns one socket. Its handlers block in I/O, on the
-// goroutine of the call that uses it. What it may do when is in connstate.go.
+// connection is the actor of one socket. Its handlers block in I/O, on the goroutine of
+// the call that uses it; while it is shared a goroutine of the crew reads beside them
+// (flight.go). What it may do when is in connstate.go.
 type connection struct {
 	Conn  // in one piece with what its handlers need: a request finds all of it cold
 	phase connState

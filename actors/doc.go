@@ -13,8 +13,9 @@
 // Calls that may share a connection do no I/O there: they post themselves to its line,
 // and goroutines of the scheduler's write and read for all of them (line.go).
 //
-// The rules of scheduling have no I/O and no clock: they are in pool.go (all
-// origins) and origin.go (one origin), and the dispatcher is a shell around them.
+// The rules of scheduling do no I/O, and time is a parameter of them: they are in pool.go
+// (all origins) and origin.go (one origin), and the dispatcher is a shell around them. Only
+// gobreaker, which keeps the state of a breaker, looks at the clock by itself.
 //
 // It leaves out URLs, options and what a response looks like: that is package
 // api; and bytes: that is package conn.

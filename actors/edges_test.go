@@ -231,11 +231,11 @@ func TestBodyThatBlocksBeforeThereIsAConnection(t *testing.T) {
 		m := &memory{serve: answering(greeting)}
 		s := m.start(t, Config{})
 		unblock := make(chan struct{})
-		defer close(unblock)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := get(ctx, s, post(blocked{unblock}, -1))
 		wantError(t, err, conn.OpQueue, conn.SentNothing, context.DeadlineExceeded)
+		close(unblock)
 		s.Close()
 		_, err = get(t.Context(), s, post(strings.NewReader("x"), -1))
 		wantError(t, err, conn.OpQueue, conn.SentNothing, ErrSessionClosed)

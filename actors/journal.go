@@ -45,6 +45,11 @@ func (j *journal) bodyAbandoned(url, opened string) {
 	j.note(func() { j.log.Warn("response body abandoned", slog.String("url", url), slog.String("opened", opened)) })
 }
 
+// bodyPanicked notes that the Close of a request's body has panicked.
+func (j *journal) bodyPanicked(err error) {
+	j.note(func() { j.log.Error("closing a request body failed", slog.Any("error", err)) })
+}
+
 // wireBacklog is how many entries may wait for a slow log before pieces of the wire
 // are left out.
 const wireBacklog = 4096

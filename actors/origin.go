@@ -85,8 +85,8 @@ type seat struct {
 	space  link[*seat] // in origin.open
 }
 
-// origin is the scheduling state of one origin: a plain struct without I/O and
-// without a clock.
+// origin is the scheduling state of one origin: a plain struct without I/O and, but
+// for its breaker's gobreaker, without a clock.
 type origin struct {
 	key     Origin
 	name    string        // scheme://host:port

@@ -10,9 +10,9 @@ import (
 )
 
 // pool decides over every connection of a scheduler: it is the dispatcher's
-// state, without I/O and without a clock. Each method takes in one event, at
-// now, and appends what has to be done to effects. Reserving is part of
-// deciding, so limits hold exactly.
+// state, without I/O and, but for the breakers' gobreaker, without a clock. Each
+// method takes in one event, at now, and appends what has to be done to effects.
+// Reserving is part of deciding, so limits hold exactly.
 //
 // A call that wants a connection:
 //  1. shares a busy one of its origin, where it may (pipeline.go);

@@ -28,6 +28,9 @@ type pump struct {
 	size    int64
 	started bool
 
+	all  *readers // of the session; nil: Read never blocks
+	self reader   // this goroutine, among them
+
 	full  chan filled   // from the goroutine, in order
 	empty chan []byte   // buffers to fill
 	quit  chan struct{} // closed by stop
@@ -47,10 +50,12 @@ type filled struct {
 	err   error
 }
 
-// newPump makes a pump for size bytes of r, or, where size is -1, for all of it, in
-// chunks. Nothing is read before start.
-func newPump(r io.Reader, size int64) *pump {
-	return &pump{r: r, size: size, full: make(chan filled, 1), empty: make(chan []byte, 2), quit: make(chan struct{}), done: make(chan struct{})}
+// newPump makes a pump for the Reader of b. Nothing is read before start.
+func newPump(b *Body, all *readers) *pump {
+	if b.Quick {
+		all = nil
+	}
+	return &pump{r: b.Reader, size: b.Size, all: all, full: make(chan filled, 1), empty: make(chan []byte, 2), quit: make(chan struct{}), done: make(chan struct{})}
 }
 
 // start begins to read, once.
@@ -61,6 +66,14 @@ func (p *pump) start() {
 	p.started = true
 	p.empty <- make([]byte, chunkRoom+pumpSize+len(http1.ChunkEnd)+len(http1.LastChunk))
 	p.empty <- nil // the second buffer is made when there is a second piece
+	if p.all != nil {
+		p.self.method = "Read"
+		p.self.call.Take()
+		if !p.all.enter(&p.self) {
+			close(p.done) // the session has ended, which next tells
+			return
+		}
+	}
 	go p.run(p.r, p.size)
 }
 
@@ -98,7 +111,7 @@ func (p *pump) next(ctx, session context.Context, answered <-chan struct{}) (got
 }
 
 func (p *pump) run(r io.Reader, size int64) {
-	defer close(p.done)
+	defer p.ended()
 	left := size
 	reading := false
 	defer func() {
@@ -111,6 +124,9 @@ func (p *pump) run(r io.Reader, size int64) {
 		select {
 		case buf = <-p.empty:
 		case <-p.quit:
+			return
+		}
+		if p.stopped() { // both were there
 			return
 		}
 		if buf == nil {
@@ -126,6 +142,24 @@ func (p *pump) run(r io.Reader, size int64) {
 			return
 		}
 	}
+}
+
+// stopped tells whether nobody wants more: the body may be closed by now.
+func (p *pump) stopped() bool {
+	select {
+	case <-p.quit:
+		return true
+	default:
+		return false
+	}
+}
+
+// ended tells that nobody reads any more.
+func (p *pump) ended() {
+	if p.all != nil {
+		p.all.leave(&p.self)
+	}
+	close(p.done)
 }
 
 // deliver hands f over; false when the call has left.

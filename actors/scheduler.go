@@ -29,6 +29,7 @@ type Scheduler struct {
 	cutOff context.CancelFunc
 
 	crew    crew
+	readers readers
 	lines   lines
 	journal *journal
 	buffers conn.Buffers

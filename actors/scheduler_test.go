@@ -122,6 +122,7 @@ func TestCloseEndsCallsInEveryPhase(t *testing.T) {
 		}}
 		s := m.start(t, Config{MaxConnsPerOrigin: 3})
 		unblock := make(chan struct{})
+		time.AfterFunc(time.Second, func() { close(unblock) }) // Close waits for the Read
 		var wg sync.WaitGroup
 		call := func(change ...func(*Request)) {
 			wg.Go(func() {
@@ -141,7 +142,6 @@ func TestCloseEndsCallsInEveryPhase(t *testing.T) {
 			t.Error(err)
 		}
 		wg.Wait()
-		close(unblock)
 	})
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/seed53b03582/troupe/actors"
@@ -32,6 +34,17 @@ func (o jsonOption) apply(r *request) {
 // and not used up; it must not change during the call. Body(nil) and
 // Body(http.NoBody) mean no body. A Read that fails, or panics, is an error of
 // the call and closes the connection.
+//
+// A body that is an io.Closer is closed by the call, however that ends: once, behind
+// the last try and before the answer is returned or streamed, at a redirect that takes
+// the body away, or at once where the call is refused, a nil context and an option
+// beside it included. Between two tries it is not closed. A Close that is called while a
+// Read blocks should end that Read: what stays in a Read for ever is all that the end of
+// a session can't end, and the error of Session.Close then tells where the call was made.
+// Close runs on a goroutine of its own; the call waits up to 50 ms for it, and ignores
+// its error. A body given to several calls is closed by each. One that is to stay open
+// goes without its Close: struct{ io.ReadSeeker }{file}, or, for a File of known size,
+// io.NewSectionReader(file, 0, file.Size()).
 func Body(body io.Reader) Option { return bodyOption{body} }
 
 type bodyOption struct{ body io.Reader }
@@ -40,7 +53,32 @@ func (o bodyOption) apply(r *request) {
 	if o.body != nil && o.body != http.NoBody {
 		r.given |= optBody
 		r.body = o.body
+		r.owns(o.body)
 	}
+}
+
+// owns notes what the call closes at its end, if it can be closed.
+func (r *request) owns(reader any) {
+	if c, ok := reader.(io.Closer); ok {
+		r.closers = append(r.closers, c)
+	}
+}
+
+// closeBody closes what the call was given to read, each reader once, also where it was
+// given twice. Nothing of it is read after that.
+func (r *request) closeBody() {
+	if len(r.closers) == 0 {
+		return
+	}
+	var distinct []io.Closer
+	for _, c := range r.closers {
+		is := func(other any) bool { return other != nil && reflect.ValueOf(other).Comparable() && other == any(c) }
+		if !is(r.uploaded) && !slices.ContainsFunc(distinct, func(o io.Closer) bool { return is(o) }) {
+			distinct = append(distinct, c)
+		}
+	}
+	r.closers = emptied(r.closers)
+	r.session.sched.CloseReaders(distinct)
 }
 
 // payload is a request's body.
@@ -115,24 +153,36 @@ func (r *request) rewind(ctx context.Context) error {
 	if err := r.session.sched.AwaitReader(ctx, r.call); err != nil {
 		return err
 	}
-	return guard("Body", func() (err error) {
-		r.Reader, err = r.reopen()
-		return err
-	})
+	return r.reopened()
 }
 
-// guard turns a panic of the user's code into an error.
+// reopened sets the Reader to its start. A panic in there is no *InputError: something
+// was sent before.
+func (r *request) reopened() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("a method of the body panicked as it was to be sent again: %w", panicCause(v))
+		}
+	}()
+	r.Reader, err = r.reopen()
+	return err
+}
+
+// guard turns a panic of the user's code, while nothing was sent yet, into an error.
 func guard(field string, f func() error) (err error) {
 	defer func() {
-		if p := recover(); p != nil {
-			cause, ok := p.(error)
-			if !ok {
-				cause = plainError(fmt.Sprint(p))
-			}
-			err = &InputError{Field: field, Reason: "one of its methods panicked", Err: cause, Fix: "correct its type"}
+		if v := recover(); v != nil {
+			err = &InputError{Field: field, Reason: "one of its methods panicked", Err: panicCause(v), Fix: "correct its type"}
 		}
 	}()
 	return f()
+}
+
+func panicCause(v any) error {
+	if cause, ok := v.(error); ok {
+		return cause
+	}
+	return plainError(fmt.Sprint(v))
 }
 
 func (r *request) setBytes(b []byte) { r.present, r.Bytes = true, b }

@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
-	"runtime"
-	"strings"
 	"sync"
 	"time"
 
@@ -108,12 +105,13 @@ type bodyReader struct {
 	unhook  func() bool // from the context
 	cancel  context.CancelFunc
 	url     string
-	opened  string // where, in the user's code
+	opened  actors.CallSite
 }
 
 // openBody puts a body of resp into the caller's hands.
 func (r *request) openBody(ctx context.Context, resp *Response) (taken bool) {
-	b := &bodyReader{session: r.session, src: r.intake(ctx, resp, false), cancel: r.cancel, url: resp.shown(), opened: callSite()}
+	b := &bodyReader{session: r.session, src: r.intake(ctx, resp, false), cancel: r.cancel, url: resp.shown()}
+	b.opened.Take()
 	resp.more().body = b
 	r.unclaim() // the request's own body is out
 	if r.call.Finished() {
@@ -210,7 +208,7 @@ func (b *bodyReader) expire() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.err == nil && time.Since(b.read) >= s.bodyTimeout { // else it was read just now
-		s.sched.BodyAbandoned(b.url, b.opened)
+		s.sched.BodyAbandoned(b.url, b.opened.String())
 		b.giveLocked(ErrBodyAbandoned)
 	}
 }
@@ -232,21 +230,6 @@ func (b *bodyReader) end(reason error) {
 	r := b.src.r
 	b.src = nil // the request goes to others now
 	r.release()
-}
-
-// callSite is the first place outside of this package on the stack.
-func callSite() string {
-	var pcs [16]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
-	for {
-		f, more := frames.Next()
-		if !strings.HasPrefix(f.Function, "github.com/seed53b03582/troupe/api.") || strings.HasSuffix(f.File, "_test.go") {
-			return fmt.Sprintf("%s:%d", f.File, f.Line)
-		}
-		if !more {
-			return "unknown"
-		}
-	}
 }
 
 // bodies are the streamed bodies of a session that have not ended.

@@ -117,7 +117,8 @@ type Config struct {
 
 	// Logger hears of breakers that change state (message "circuit breaker",
 	// attributes origin, from and to: closed, open or half-open), of panics
-	// inside actors (message "actor failed", attributes actor and error), and of
+	// inside actors (message "actor failed", attributes actor and error), of panics
+	// in the Close of a Body (message "closing a request body failed", attribute error), and of
 	// bodies that nobody read (message "response body abandoned", attributes url and
 	// opened, a place in the code). Where it is enabled for debug, it also gets all
 	// that goes over the wire (message "wire", attributes connection, origin, sent

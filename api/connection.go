@@ -86,10 +86,11 @@ type Lease struct {
 // made is an *HTTPConnectionError.
 func (s *Session) Lease(ctx context.Context, url string, opts ...Option) (*Lease, error) {
 	if ctx == nil {
-		return nil, errNoContext()
+		return nil, s.refuse(opts, errNoContext())
 	}
 	r := s.takeRequest()
 	defer r.release()
+	defer r.closeBody() // a body is not for Lease
 	if err := r.applyAll(opts); err != nil {
 		return nil, err
 	}

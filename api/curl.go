@@ -20,7 +20,7 @@ func (r *Response) Curl() string {
 }
 
 // Curl is the request that a call would send first, as Response.Curl gives it. Nothing
-// is sent. What is wrong with the call is an *InputError.
+// is sent, read or closed. What is wrong with the call is an *InputError.
 func (s *Session) Curl(method, url string, opts ...Option) (string, error) {
 	r := s.takeRequest()
 	defer r.release()

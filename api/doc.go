@@ -23,7 +23,7 @@
 // body is read as it comes.
 //
 // The context of a call holds for all of it, in the queue as well as inside a
-// blocked read. Where the context or a Timeout has ended the call, errors.Is finds
+// blocked read; a Body that is an io.Closer is closed at its end. Where the context or a Timeout has ended the call, errors.Is finds
 // context.Canceled or context.DeadlineExceeded.
 //
 // # Errors
@@ -53,6 +53,6 @@
 //
 // Everything but a Response, and the body it gives, may be used from several goroutines
 // at once. A
-// callback of Stream runs on the caller's goroutine, a Body reader's Read on
-// another.
+// callback of Stream runs on the caller's goroutine, the Read of a Body on another, and
+// its Close on a third, beside a Read that blocks.
 package api

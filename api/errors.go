@@ -77,8 +77,10 @@ var (
 	ErrTooManyRedirects = errors.New("too many redirects; raise MaxRedirects, or look at them with NoRedirect")
 )
 
-// InputError is a call that can't be sent as it was asked for: a URL, header,
-// option or file is wrong. Nothing was sent, no connection was taken.
+// InputError is a request that can't be sent as it was asked for: a URL, header,
+// option or file is wrong. Nothing of it was sent, no connection was taken. It is the
+// first one of its call, unless redirects were followed: then a *RedirectError holds it, or
+// Config.Proxy has failed for where they led.
 type InputError struct {
 	Field  string // what is wrong: "URL", "Headers", "JSON" …
 	Reason string // why; never the value of a header nor user info of a URL

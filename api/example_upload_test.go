@@ -160,3 +160,29 @@ func ExampleMultipart_wrong() {
 	fmt.Println(errors.As(err, new(*api.InputError)), err)
 	// Output: true troupe: Multipart: a part has no name (RFC 7578 §4.2); give one
 }
+
+// A call closes its Body, which frees a Read that blocks. A body of which the Close is
+// hidden stays open.
+func ExampleBody() {
+	r, w := io.Pipe()
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		io.WriteString(w, "the rest never comes")
+		cancel()
+	}()
+	_, err := api.Post(ctx, "http://127.0.0.1:1/", api.Body(r))
+	_, closed := io.WriteString(w, "it does")
+	fmt.Println(err != nil, closed)
+
+	r, w = io.Pipe()
+	go func() { fmt.Fprint(w, "written"); w.Close() }()
+	server := serve(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	defer server.Close()
+	show(api.Post(context.Background(), server.URL, api.Body(struct{ io.Reader }{r})))
+	_, open := r.Read(make([]byte, 1))
+	fmt.Println(open)
+	// Output:
+	// true io: read/write on closed pipe
+	// 200 written
+	// EOF
+}

@@ -35,7 +35,8 @@ type DiskFile struct {
 // OpenFile opens a file for Upload or Body. Its size is taken now: what is
 // appended later is not sent. What can't be opened, and what is no regular file
 // (a folder, a pipe, a device), is an *IOError; fs.ErrNotExist and the like are
-// found by errors.Is. The caller closes the file.
+// found by errors.Is. The caller closes the file after an Upload; a call with Body,
+// FilePart or ReaderPart closes it by itself.
 func OpenFile(name string) (*DiskFile, error) {
 	info, err := os.Stat(name) // before Open, which a named pipe would block
 	if err == nil {
@@ -85,8 +86,14 @@ func (d *DiskFile) ReadAt(p []byte, off int64) (int, error) { return d.f.ReadAt(
 // Seek sets the file's offset. Not to be used while a call sends the file.
 func (d *DiskFile) Seek(offset int64, whence int) (int64, error) { return d.f.Seek(offset, whence) }
 
-// Close closes the file. Calls that still send it fail.
-func (d *DiskFile) Close() error { return d.f.Close() }
+// Close closes the file. Calls that still send it fail. Closing twice does nothing
+// more, so it may also be closed behind a call that has done so.
+func (d *DiskFile) Close() error {
+	if err := d.f.Close(); !errors.Is(err, fs.ErrClosed) {
+		return err
+	}
+	return nil
+}
 
 // MIMEType is the Content-Type of an Upload; without it, or when it is empty,
 // application/octet-stream.

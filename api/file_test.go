@@ -231,7 +231,7 @@ func TestDiskFile(t *testing.T) {
 		if _, err := session.Upload(t.Context(), server.URL, f); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := session.Post(t.Context(), server.URL, Body(f)); err != nil {
+		if _, err := session.Post(t.Context(), server.URL, Body(readSome(onDisk(t, long)))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -22,14 +22,14 @@ import (
 
 // Multipart is a form of fields and files in the order given, with Content-Type
 // multipart/form-data (RFC 7578); several Multipart options make one form. The
-// files are read as they are sent, never whole into memory. Content-Length is
+// files are read as they are sent, never whole into memory, and closed as a Body is. Content-Length is
 // announced where the length of every part is known; otherwise the body is sent in
 // chunks.
 //
 // No parts at all make an empty form, sent as browsers do, which some servers do
 // not read: RFC 2046 §5.1.1 wants one part at least. A part that can't be sent is
-// an *InputError. The option may be used by several calls at once where the parts'
-// files may.
+// an *InputError. The option may be used by several calls, also at once, where the
+// parts' files may; one that can be closed is closed by each.
 func Multipart(parts ...Part) Option { return multipartOption(parts) }
 
 // Part is one part of a Multipart body, made by Field, FilePart or ReaderPart.
@@ -56,7 +56,7 @@ type Part struct {
 func Field(name, value string) Part { return Part{name: name, value: value} }
 
 // FilePart is a file of a form: exactly f.Size bytes, from its start, by the rules
-// of File. f is not closed. The Content-Type follows from the filename's extension
+// of File, and closed as a Body is. The Content-Type follows from the filename's extension
 // (mime.TypeByExtension, which knows what the machine knows), else it is
 // application/octet-stream. With an empty filename the part is a field without a
 // Content-Type whose value is f's content.
@@ -70,7 +70,8 @@ func FilePart(name, filename string, f File) Part {
 
 // ReaderPart is FilePart for a reader, by the rules of Body: what has a Len is sent
 // from where it stands, a File from its start, both with a known length. Any other is
-// read until io.EOF, and the whole body goes out in chunks. r is not closed.
+// read until io.EOF, and the whole body goes out in chunks. What can be closed is
+// closed as a Body is.
 func ReaderPart(name, filename string, r io.Reader) Part {
 	p := Part{name: name, filename: filename, mimeType: typeOf(filename), reader: r}
 	if r == nil {
@@ -107,6 +108,10 @@ type multipartOption []Part
 
 func (o multipartOption) apply(r *request) {
 	r.given |= optMultipart
+	for i := range o {
+		r.owns(o[i].file)
+		r.owns(o[i].reader)
+	}
 	var before []Part
 	if r.multipart != nil {
 		before = r.multipart.parts

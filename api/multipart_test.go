@@ -120,7 +120,7 @@ func formServer(t *testing.T) string {
 func TestMultipartServer(t *testing.T) {
 	url := formServer(t)
 	long := strings.Repeat("0123456789", 200_000)
-	disk := onDisk(t, long)
+	disk, again := onDisk(t, long), onDisk(t, long)
 	for _, c := range []struct {
 		name string
 		opts []Option
@@ -137,7 +137,7 @@ func TestMultipartServer(t *testing.T) {
 		{"chunked", []Option{Multipart(ReaderPart("f", "x.png", plainReader{strings.NewReader(long)}), Field("a", "1"))},
 			"length false [chunked]\na=[\"1\"]\n\"x.png\" [image/png] 2000000 \"0123456789\" <nil>\n"},
 		{"file as a field", []Option{Multipart(FilePart("a", "", strings.NewReader("hello")))}, "length true []\na=[\"hello\"]\n"},
-		{"one file twice", []Option{Multipart(FilePart("f", "x", disk), FilePart("f", "y", disk))},
+		{"one file twice", []Option{Multipart(FilePart("f", "x", again), FilePart("f", "y", again))},
 			"length true []\n\"x\" [application/octet-stream] 2000000 \"0123456789\" <nil>\n\"y\" [application/octet-stream] 2000000 \"0123456789\" <nil>\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

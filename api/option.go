@@ -79,6 +79,7 @@ type extras struct {
 
 	json       any
 	body       io.Reader
+	closers    []io.Closer // of the bodies given, to be closed
 	uploaded   File
 	mimeType   string // of an Upload
 	host       string // of Host
@@ -188,6 +189,7 @@ func (r *request) reset() {
 			headerValues: emptied(x.headerValues),
 			data:         emptied(x.data),
 			form:         emptied(x.form),
+			closers:      emptied(x.closers),
 		}
 		r.spare = x
 	}

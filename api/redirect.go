@@ -49,6 +49,7 @@ func (r *request) follow(ctx context.Context, resp *Response) (again bool, err e
 	}
 	if r.becomesGet(resp.Status()) {
 		r.call.Method, r.converted = "GET", true
+		r.closeBody()
 		if r.present {
 			r.payload = payload{claimed: r.claimed}
 		}

@@ -175,7 +175,6 @@ func TestRedirectBody(t *testing.T) {
 	server := record(t, redirecting)
 	s := newSession(t, Config{})
 	long := strings.Repeat("0123456789", 20_000)
-	disk := readSome(onDisk(t, "on disk"))
 	for _, c := range []struct {
 		name string
 		body func() io.Reader
@@ -184,7 +183,7 @@ func TestRedirectBody(t *testing.T) {
 		{"string", func() io.Reader { return strings.NewReader("hello") }, "hello"},
 		{"long string", func() io.Reader { return strings.NewReader(long) }, long},
 		{"section", func() io.Reader { return io.NewSectionReader(strings.NewReader(long), 5, 100_000) }, long[5:100_005]},
-		{"file", func() io.Reader { return disk }, "on disk"},
+		{"file", func() io.Reader { return readSome(onDisk(t, "on disk")) }, "on disk"},
 		{"seeker", func() io.Reader { return struct{ io.ReadSeeker }{strings.NewReader("hello")} }, "hello"},
 		{"reader", func() io.Reader { return struct{ io.Reader }{strings.NewReader("hello")} }, ""},
 	} {
@@ -205,7 +204,7 @@ func TestRedirectBody(t *testing.T) {
 			}
 		})
 	}
-	if resp, err := s.Upload(t.Context(), server.URL+"/308?to=/there", disk); err != nil || resp.Text() != "POST /there" || server.last(t).body != "on disk" {
+	if resp, err := s.Upload(t.Context(), server.URL+"/308?to=/there", readSome(onDisk(t, "on disk"))); err != nil || resp.Text() != "POST /there" || server.last(t).body != "on disk" {
 		t.Errorf("an upload: %v, %v", resp, err)
 	}
 }

@@ -12,8 +12,9 @@ import (
 )
 
 // Response is an answer, whole when it is returned: nothing leaks if it is
-// dropped. Its methods are for one goroutine at a time; Release and Connection
-// are for any.
+// dropped. Its methods are for one goroutine at a time. Connection, Status, URL and
+// History may be called by any, beside any other; so may Release of a StreamBody whose
+// body is being read, which ends that Read.
 type Response struct {
 	status     int32
 	url        string // with its fragment, without user info
@@ -154,8 +155,12 @@ func (r *Response) History() []*Response {
 	return r.rare.history
 }
 
-// Release hands the buffers back for reuse. It is optional and idempotent. What
-// Content returned must not be used afterwards; what Text and Headers returned may.
+// Release hands the buffers back for reuse. It is optional and idempotent, and may be
+// called from several goroutines. What Content returned must not be used afterwards;
+// what Text and Headers returned may. No other goroutine may be in a method that reads
+// those buffers (Content, Text, JSON, Header, Headers, Trace, Curl) when it is called,
+// nor still use what Content returned: they serve another answer at once. What reads the
+// Body of a StreamBody may go on, and is told that it was closed.
 func (r *Response) Release() {
 	if r == nil {
 		return

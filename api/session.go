@@ -57,7 +57,7 @@ func newSessionOf(sched *actors.Scheduler, cfg settings) *Session {
 // last answer.
 func (s *Session) send(ctx context.Context, method, url string, opts []Option) (*Response, error) {
 	if ctx == nil {
-		return nil, errNoContext()
+		return nil, s.refuse(opts, errNoContext())
 	}
 	r := s.takeRequest()
 	streamed := false // a body has taken r over, and may have ended it already
@@ -70,6 +70,7 @@ func (s *Session) send(ctx context.Context, method, url string, opts []Option) (
 		if !returned && resp != nil {
 			r.drop(resp) // an error, or a panic of a Jar, a callback or a Seek
 		}
+		r.closeBody()
 		r.release()
 	}()
 	r.call.Method = method
@@ -160,6 +161,7 @@ func (r *request) response(a *actors.Answer) *Response {
 // finish gives the caller the last answer, its body decoded, streamed, or to be
 // read: then streamed tells that the body has taken the request over.
 func (r *request) finish(ctx context.Context, resp *Response) (streamed bool, err error) {
+	r.closeBody()
 	if len(r.history) > 0 {
 		resp.more().history = r.history
 	}
@@ -210,6 +212,15 @@ func (r *request) release() {
 	r.call.Reset()
 	r.reset()
 	s.requests.Put(r)
+}
+
+// refuse ends a call before it has begun: what it was given is closed.
+func (s *Session) refuse(opts []Option, err error) error {
+	r := s.takeRequest()
+	defer r.release()
+	defer r.closeBody()
+	_ = r.applyAll(opts) // the first fault counts
+	return err
 }
 
 func errNoContext() error {
@@ -263,8 +274,7 @@ func (s *Session) Request(ctx context.Context, method, url string, opts ...Optio
 }
 
 // Upload sends exactly fd.Size() bytes of fd with a POST, or the Method given,
-// and Content-Type application/octet-stream, or the MIMEType given. It does not
-// close fd.
+// and Content-Type application/octet-stream, or the MIMEType given. fd is not closed.
 func (s *Session) Upload(ctx context.Context, url string, fd File, opts ...Option) (*Response, error) {
 	return s.send(ctx, "POST", url, append([]Option{upload{fd}}, opts...))
 }
@@ -276,7 +286,8 @@ func (s *Session) Snapshot() Snapshot { return s.sched.Snapshot() }
 // Shutdown refuses new calls, fails those that still wait for a connection with
 // ErrSessionClosed, and lets the ones under way finish until ctx ends; then it cuts
 // them off as Close does, with ErrSessionClosed, and returns the context's error. When it
-// returns, every actor, goroutine, timer and socket of the session has ended.
+// returns without an error of another kind, every actor, goroutine, timer and socket
+// of the session has ended; else the error names what did not, as Close's does.
 // It may be called again, and at the same time as Close.
 func (s *Session) Shutdown(ctx context.Context) error {
 	if ctx == nil {
@@ -299,8 +310,9 @@ func (s *Session) Shutdown(ctx context.Context) error {
 
 // Close ends everything now; calls under way fail with ErrSessionClosed. It takes 5 s at
 // most, also where code that is not troupe's does not end when it is told to: its error
-// then names each that is still open, as a dial, a connection, the Logger's handler or the
-// Driver's Stop. It may be called again.
+// then names each that is still open, as a dial, a connection, the Logger's handler, the
+// Driver's Stop, or a Read or Close of a Body, with the line that made the call. It may be
+// called again.
 func (s *Session) Close() error {
 	err := s.sched.Close()
 	s.bodies.close()
