@@ -153,18 +153,24 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// TestTimeoutOption: of option and context the earlier counts.
 func TestTimeoutOption(t *testing.T) {
-	server := record(t, nil)
-	s := newSession(t, Config{})
-	if _, err := s.Get(t.Context(), server.URL, Timeout(time.Minute)); err != nil {
-		t.Error(err)
-	}
-	// The earlier of option and context counts.
-	address, _ := quietServer(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if _, err := s.Get(ctx, "http://"+address, Timeout(time.Hour)); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
+	const second, hour = time.Second, time.Hour
+	for _, c := range []struct{ option, deadline, answer, ends time.Duration }{
+		{second, hour, hour, second},
+		{hour, second, hour, second},
+		{hour, hour, second, 0}, // by its answer
+	} {
+		m := &memory{serve: answering(func(int, int, *http.Request) string { time.Sleep(c.answer); return ok })}
+		inBubble(t, m, Config{}, func(t *testing.T, s *Session) {
+			ctx, cancel := context.WithTimeout(t.Context(), c.deadline)
+			defer cancel()
+			began := time.Now()
+			_, err := s.Get(ctx, "http://h/", Timeout(c.option))
+			if c.ends == 0 && err != nil || c.ends > 0 && (!errors.Is(err, context.DeadlineExceeded) || time.Since(began) != c.ends) {
+				t.Errorf("%+v: got %v after %v", c, err, time.Since(began))
+			}
+		})
 	}
 }
 
