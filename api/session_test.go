@@ -291,31 +291,41 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
+// TestSessionShutdown: what is under way finishes before it returns, and what comes
+// later is refused.
 func TestSessionShutdown(t *testing.T) {
-	release := make(chan struct{})
-	arrived := make(chan struct{}, 1)
-	server := record(t, func(int, *http.Request) string { arrived <- struct{}{}; <-release; return okAnswer })
-	s := newSession(t, Config{})
-	underWay := make(chan error, 1)
-	go func() { underWay <- second(s.Get(t.Context(), server.URL)) }()
-	<-arrived
-	ended := make(chan error, 2)
-	for range 2 {
-		go func() { ended <- s.Shutdown(t.Context()) }()
-	}
-	close(release)
-	if err := <-underWay; err != nil {
-		t.Errorf("the call under way: %v", err)
-	}
-	for range 2 {
-		if err := <-ended; err != nil {
-			t.Errorf("Shutdown: %v", err)
+	m := new(memory)
+	inBubble(t, m, Config{}, func(t *testing.T, s *Session) {
+		release := make(chan struct{})
+		m.serve = answering(func(int, int, *http.Request) string { <-release; return ok })
+		underWay := make(chan error, 1)
+		go func() { underWay <- second(s.Get(t.Context(), "http://h/")) }()
+		synctest.Wait()
+		ended := make(chan error, 2)
+		for range 2 {
+			go func() { ended <- s.Shutdown(t.Context()) }()
 		}
-	}
-	if _, err := s.Get(t.Context(), server.URL); !errors.Is(err, ErrSessionClosed) {
-		t.Errorf("afterwards: %v", err)
-	}
-	if _, err := s.Lease(t.Context(), server.URL); !errors.Is(err, ErrSessionClosed) {
-		t.Errorf("afterwards: %v", err)
-	}
+		synctest.Wait()
+		if len(underWay)+len(ended) > 0 {
+			t.Error("it does not wait for the call under way")
+		}
+		if _, err := s.Get(t.Context(), "http://h/"); !errors.Is(err, ErrSessionClosed) {
+			t.Errorf("meanwhile: %v", err)
+		}
+		close(release)
+		if err := <-underWay; err != nil {
+			t.Errorf("the call under way: %v", err)
+		}
+		for range 2 {
+			if err := <-ended; err != nil {
+				t.Errorf("Shutdown: %v", err)
+			}
+		}
+		if _, err := s.Get(t.Context(), "http://h/"); !errors.Is(err, ErrSessionClosed) {
+			t.Errorf("afterwards: %v", err)
+		}
+		if _, err := s.Lease(t.Context(), "http://h/"); !errors.Is(err, ErrSessionClosed) {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
 }
