@@ -225,7 +225,7 @@ func (exiting) Read([]byte) (int, error) { runtime.Goexit(); return 0, nil }
 func TestBodyReaderExits(t *testing.T) {
 	server := record(t, nil)
 	session := newSession(t, Config{})
-	_, err := session.Post(t.Context(), server.URL, Body(exiting{}), Timeout(5*time.Second))
+	_, err := session.Post(t.Context(), server.URL, Body(exiting{}), Timeout(5*time.Minute))
 	if err == nil || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want an error at once", err)
 	}

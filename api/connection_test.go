@@ -82,29 +82,23 @@ func TestOneShotKeepsNothingOfAFailedCall(t *testing.T) {
 		{"panic", "X: y", Stream(func([]byte) error { panic("callback panics") }, 500)},
 		{"Goexit", "X: y", Stream(func([]byte) error { runtime.Goexit(); return nil }, 500)},
 	} {
-		server := record(t, always(withLength("hello", c.header)))
-		left := make(chan struct{})
-		go func() {
-			defer close(left)
-			defer func() { _ = recover() }()
-			if _, err := Get(t.Context(), server.URL, keepAlive, c.opt); err == nil {
-				t.Errorf("%s: no error", c.name)
+		t.Run(c.name, func(t *testing.T) {
+			server := record(t, always(withLength("hello", c.header)))
+			left := make(chan struct{})
+			go func() {
+				defer close(left)
+				defer func() { _ = recover() }()
+				if _, err := Get(t.Context(), server.URL, keepAlive, c.opt); err == nil {
+					t.Error("no error")
+				}
+			}()
+			<-left
+			s, err := defaultSession()
+			if err != nil {
+				t.Fatal(err)
 			}
-		}()
-		<-left
-		s, err := defaultSession()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 1000 {
-			if len(s.Snapshot().Conns) == 0 {
-				break
-			}
-			time.Sleep(time.Millisecond)
-		}
-		if n := len(s.Snapshot().Conns); n != 0 {
-			t.Errorf("%s: %d connections are left", c.name, n)
-		}
+			awaitNoConns(t, s)
+		})
 	}
 }
 
@@ -296,31 +290,31 @@ func TestLease(t *testing.T) {
 // TestLeaseIsExclusive: it counts against the limit, nobody else gets it, and
 // after Release the next one does.
 func TestLeaseIsExclusive(t *testing.T) {
-	server := record(t, nil)
-	session := newSession(t, Config{MaxConnsPerOrigin: 1})
-	lease, err := session.Lease(t.Context(), server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	var no *HTTPConnectionError
-	if _, err := session.Get(ctx, server.URL); !errors.As(err, &no) || no.Op != OpQueue || !errors.Is(err, context.DeadlineExceeded) || !no.Timeout() {
-		t.Errorf("got %v", err)
-	}
-	if resp, err := session.Get(t.Context(), server.URL, lease); err != nil || resp.Connection() == nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		lease.Release()
-	}
-	_, err = session.Get(t.Context(), server.URL, lease)
-	wantClosed(t, err)
-	_, err = session.Get(t.Context(), server.URL, lease.Connection())
-	wantClosed(t, err)
-	if _, err := session.Get(t.Context(), server.URL); err != nil || server.opened() != 1 {
-		t.Errorf("after Release: %v, %d connections", err, server.opened())
-	}
+	m := &memory{serve: answering(func(int, int, *http.Request) string { return ok })}
+	inBubble(t, m, Config{MaxConnsPerOrigin: 1}, func(t *testing.T, s *Session) {
+		lease, err := s.Lease(t.Context(), "http://h/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var no *HTTPConnectionError
+		began := time.Now()
+		if _, err := s.Get(t.Context(), "http://h/", Timeout(time.Second)); !errors.As(err, &no) || no.Op != OpQueue || !errors.Is(err, context.DeadlineExceeded) || !no.Timeout() || time.Since(began) != time.Second {
+			t.Errorf("got %v after %v", err, time.Since(began))
+		}
+		if resp, err := s.Get(t.Context(), "http://h/", lease); err != nil || resp.Connection() == nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			lease.Release()
+		}
+		_, err = s.Get(t.Context(), "http://h/", lease)
+		wantClosed(t, err)
+		_, err = s.Get(t.Context(), "http://h/", lease.Connection())
+		wantClosed(t, err)
+		if _, err := s.Get(t.Context(), "http://h/"); err != nil || m.dials != 1 {
+			t.Errorf("after Release: %v, %d connections", err, m.dials)
+		}
+	})
 }
 
 // A connection that comes back from a lease after long is too old for a POST: it makes

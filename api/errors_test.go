@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed53b03582/troupe/conn"
@@ -84,6 +85,23 @@ func answered(raw string, cfg Config, opts ...Option) func(t *testing.T) error {
 	}
 }
 
+// inTime is the error of a call in a bubble, which is to come after took.
+func inTime(t *testing.T, took time.Duration, cfg Config, opts ...Option) (failure error) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := NewSession(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		began := time.Now()
+		_, failure = s.Get(t.Context(), withSecret("http://h:1"), opts...)
+		if since := time.Since(began); since != took {
+			t.Errorf("it came after %v, want %v", since, took)
+		}
+	})
+	return failure
+}
+
 func withSecret(url string) string {
 	return strings.Replace(url, "://", "://user:secret@", 1) + "/path?q=1#f"
 }
@@ -107,7 +125,7 @@ func failures() []fails {
 		}, "connection", OpDial, SentNothing, false, conn.ErrDriverNotStarted},
 		{"dial timeout", func(t *testing.T) error {
 			d := driver(func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() })
-			return second(newSession(t, Config{Driver: d, DialTimeout: time.Millisecond}).Get(t.Context(), withSecret("http://h:1")))
+			return inTime(t, time.Second, Config{Driver: d, DialTimeout: time.Second})
 		}, "connection", OpDial, SentNothing, false, context.DeadlineExceeded},
 		{"certificate", func(t *testing.T) error {
 			s := httptest.NewTLSServer(http.NotFoundHandler())
@@ -142,12 +160,10 @@ func failures() []fails {
 		{"body too large", answered(withLength("12345678901"), Config{MaxBodyBytes: 10}), "io", OpRead, SentAll, true, ErrTooLarge},
 		{"chunked body too large", answered(chunked("123456", "78901"), Config{MaxBodyBytes: 10}), "io", OpRead, SentAll, true, ErrTooLarge},
 		{"timeout in reading", func(t *testing.T) error {
-			address, _ := quietServer(t)
-			return second(newSession(t, Config{}).Get(t.Context(), withSecret("http://"+address), Timeout(20*time.Millisecond)))
+			return inTime(t, time.Second, Config{Driver: unanswering()}, Timeout(time.Second))
 		}, "io", OpRead, SentAll, true, context.DeadlineExceeded},
 		{"response header timeout", func(t *testing.T) error {
-			address, _ := quietServer(t)
-			return second(newSession(t, Config{ResponseHeaderTimeout: 20 * time.Millisecond}).Get(t.Context(), withSecret("http://"+address)))
+			return inTime(t, time.Second, Config{Driver: unanswering(), ResponseHeaderTimeout: time.Second})
 		}, "io", OpRead, SentAll, true, nil},
 		{"cancelled in reading", func(t *testing.T) error {
 			address, received := quietServer(t)

@@ -137,20 +137,20 @@ func ExampleRetry_statuses() {
 // A wait that the deadline would not outlive is not begun: the answer is handed over.
 func ExampleRetry_deadline() {
 	server := serve(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Retry-After", "20")
+		w.Header().Set("Retry-After", "30")
 		w.WriteHeader(http.StatusTooManyRequests)
 	})
 	defer server.Close()
 	session := newSession(api.Config{Retry: api.Retry{Statuses: []int{429}}})
 	defer session.Close()
 
-	resp, err := session.Get(context.Background(), server.URL, api.Timeout(10*time.Second))
+	resp, err := session.Get(context.Background(), server.URL, api.Timeout(25*time.Second))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	fmt.Println(resp.Status(), "after", resp.Trace().Attempts, "attempt; again in", resp.Header("Retry-After"), "s")
-	// Output: 429 after 1 attempt; again in 20 s
+	// Output: 429 after 1 attempt; again in 30 s
 }
 
 // Ten calls, each of which may try five times, do not make fifty requests.
@@ -228,18 +228,17 @@ func ExampleRetry_forwarding() {
 	// 3 requests came
 }
 
-// A server that keeps connections for a second may be closing one that has idled for
-// half of that. A POST does not take the chance.
+// A server that keeps a connection for so long may be closing one that has idled for half
+// of that. A POST does not take the chance.
 func ExampleTrace_reused() {
-	server := serve(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Keep-Alive", "timeout=1") })
+	server := serve(func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Keep-Alive", r.FormValue("keep")) })
 	defer server.Close()
 	session := newSession(api.Config{})
 	defer session.Close()
 	ctx := context.Background()
 
-	for _, idle := range []time.Duration{0, 0, 350 * time.Millisecond} {
-		time.Sleep(idle) // it is the server's clock that this is about
-		resp, err := session.Post(ctx, server.URL)
+	for _, keep := range []string{"timeout=600", "timeout=0", "timeout=600"} { // in seconds
+		resp, err := session.Post(ctx, server.URL, api.Params{"keep": keep})
 		if err != nil {
 			fmt.Println(err)
 			return

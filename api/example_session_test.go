@@ -159,6 +159,7 @@ func ExampleSession_Close() {
 }
 
 // One deadline holds for the queue, the dial, every attempt and redirect, and the answer.
+// Whichever it ends, the error is a net.Error.
 func ExampleTimeout() {
 	done := make(chan struct{})
 	server := serve(func(http.ResponseWriter, *http.Request) { <-done })
@@ -168,8 +169,8 @@ func ExampleTimeout() {
 	defer session.Close()
 
 	_, err := session.Get(context.Background(), server.URL, api.Timeout(20*time.Millisecond))
-	var broken *api.IOError
-	fmt.Println(errors.Is(err, context.DeadlineExceeded), errors.As(err, &broken) && broken.Timeout())
+	var failed net.Error
+	fmt.Println(errors.Is(err, context.DeadlineExceeded), errors.As(err, &failed) && failed.Timeout())
 	// Output: true true
 }
 
@@ -191,6 +192,7 @@ func ExampleBreaker() {
 }
 
 // One connection, taken, and no dial under way: who comes now waits, and only one may.
+// Of these two the one that comes second is refused.
 func ExampleErrQueueFull() {
 	withSession(func(ctx context.Context, _ *api.Session, url string) {
 		session := newSession(api.Config{MaxConnsPerOrigin: 1, MaxQueuePerOrigin: 1})
@@ -200,18 +202,16 @@ func ExampleErrQueueFull() {
 			fmt.Println(err)
 			return
 		}
-		waits := make(chan error)
-		go func() {
-			_, err := session.Get(ctx, url)
-			waits <- err
-		}()
-		for session.Snapshot().Origins[0].Queued == 0 {
-			time.Sleep(time.Millisecond) // it is on its way into the queue
+		ended := make(chan error)
+		for range 2 {
+			go func() {
+				_, err := session.Get(ctx, url)
+				ended <- err
+			}()
 		}
-		_, err = session.Get(ctx, url)
-		fmt.Println(errors.Is(err, api.ErrQueueFull))
+		fmt.Println(errors.Is(<-ended, api.ErrQueueFull))
 		lease.Release()
-		fmt.Println(<-waits)
+		fmt.Println(<-ended)
 	})
 	// Output:
 	// true

@@ -76,7 +76,7 @@ func Example() {
 	}
 	defer session.Close()
 
-	resp, err := session.Get(ctx, server.URL+"/search", api.Params{"q": "a b"}, api.Timeout(5*time.Second))
+	resp, err := session.Get(ctx, server.URL+"/search", api.Params{"q": "a b"}, api.Timeout(30*time.Second))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -255,7 +255,7 @@ func ExampleShutdown() {
 	api.Get(context.Background(), server.URL)
 
 	// At the end of a program or test: nothing is left behind.
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	fmt.Println(api.Shutdown(ctx))
 	// Output: <nil>

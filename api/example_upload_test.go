@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed53b03582/troupe/api"
 )
@@ -57,7 +58,7 @@ func ExampleExpectContinue() {
 	server := serve(guarded)
 	defer server.Close()
 	sockets := &meter{}
-	session := newSession(api.Config{Driver: sockets})
+	session := newSession(api.Config{Driver: sockets, ExpectContinueTimeout: time.Minute}) // this server knows of it
 	defer session.Close()
 	ctx, large := context.Background(), strings.NewReader(strings.Repeat("large", 1<<20))
 

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -195,49 +194,20 @@ func TestEarlyAnswers(t *testing.T) {
 			"redirect": "HTTP/1.1 303 x\r\nLocation: /there\r\nContent-Length: 2\r\n\r\nno",
 		} {
 			t.Run(kind+"/"+name, func(t *testing.T) {
-				l, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					t.Fatal(err)
-				}
 				over := make(chan struct{})
-				served := make(chan struct{})
-				go func() {
-					defer close(served)
-					for n := 0; ; n++ {
-						c, err := l.Accept()
-						if err != nil {
-							return
-						}
-						r := bufio.NewReader(c)
-						if req, _ := head(r); req != nil && req.Method == "GET" {
-							io.WriteString(c, ok)
-						} else {
-							io.WriteString(c, answer)
-						}
-						<-over // nothing more is read: the write blocks
-						c.Close()
-						if n == 1 {
-							return
-						}
+				url := loopback(t, func(c net.Conn) {
+					if req, _ := head(bufio.NewReader(c)); req != nil && req.Method == "GET" {
+						io.WriteString(c, ok)
+					} else {
+						io.WriteString(c, answer)
 					}
-				}()
-				defer func() { l.Close(); <-served }()
+					<-over // nothing more is read: the write blocks
+				})
+				defer close(over)
 				s := newSession(t, Config{MaxConnsPerOrigin: 2})
 				option, release := body(t)
 				defer release()
-				done := make(chan struct{})
-				var resp *Response
-				go func() {
-					defer close(done)
-					resp, err = s.Post(t.Context(), "http://"+l.Addr().String()+"/", option, Timeout(20*time.Second))
-				}()
-				if name == "redirect" { // its second request needs the server's loop to go on
-					go func() { time.Sleep(10 * time.Millisecond); close(over) }()
-				}
-				<-done
-				if name != "redirect" {
-					close(over)
-				}
+				resp, err := s.Post(t.Context(), url, option)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -288,13 +258,7 @@ func TestEarlySuccess(t *testing.T) {
 		}
 		io.WriteString(c, "2\r\nok\r\n0\r\n\r\n")
 	}}
-	synctest.Test(t, func(t *testing.T) {
-		s, err := NewSession(Config{Driver: m})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer m.conns.Wait()
-		defer s.Close()
+	inBubble(t, m, Config{}, func(t *testing.T, s *Session) {
 		resp, err := s.Post(t.Context(), "http://h/", Body(&reads{left: 1 << 20}))
 		if err != nil || resp.Text() != "ok" {
 			t.Errorf("got %v, %v", resp, err)

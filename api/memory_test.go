@@ -6,9 +6,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/seed53b03582/troupe/conn"
 )
@@ -42,6 +44,34 @@ func (m *memory) DialContext(context.Context, string, string) (net.Conn, error) 
 	return client, nil
 }
 
+// patience is how long tests wait, outside of a bubble, for what is about to happen. A
+// busy machine may need seconds for that. The default IdleTimeout is longer: it must not
+// bring about what a test waits for in vain.
+const patience = time.Minute
+
+// await waits until a session's Snapshot is as it is to be. It is for sessions over real
+// sockets: in a bubble no time passes while it looks.
+func await(t *testing.T, s *Session, done func(Snapshot) bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !done(s.Snapshot()); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("still so after %v:\n%v", patience, s.Snapshot())
+		}
+	}
+}
+
+// awaitNoConns waits until all connections are gone.
+func awaitNoConns(t *testing.T, s *Session) {
+	t.Helper()
+	await(t, s, func(now Snapshot) bool { return len(now.Conns) == 0 })
+}
+
+// awaitReleased waits until no connection of the first origin is in use.
+func awaitReleased(t *testing.T, s *Session) {
+	t.Helper()
+	await(t, s, func(now Snapshot) bool { return now.Origins[0].Busy == 0 })
+}
+
 // inBubble runs a test of a session over m in a bubble of time.
 func inBubble(t *testing.T, m *memory, cfg Config, test func(t *testing.T, s *Session)) {
 	t.Helper()
@@ -57,6 +87,7 @@ func inBubbleOver(t *testing.T, d conn.Driver, m *memory, cfg Config, test func(
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer time.Sleep(time.Millisecond) // a dead letter keeps the actor system's throttle so long
 		defer m.conns.Wait()
 		defer s.Close() // where the test has failed
 		test(t, s)
@@ -64,6 +95,11 @@ func inBubbleOver(t *testing.T, d conn.Driver, m *memory, cfg Config, test func(
 			t.Errorf("Close: %v", err)
 		}
 	})
+}
+
+// unanswering takes requests and says nothing.
+func unanswering() *memory {
+	return &memory{serve: func(_ int, c net.Conn) { io.Copy(io.Discard, c) }}
 }
 
 // readRequest takes one request, with its body, off a connection; nil at its end.

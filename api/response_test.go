@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -153,20 +154,29 @@ func TestRelease(t *testing.T) {
 	(*Response)(nil).Release()
 }
 
-// TestReleaseConcurrently: one of many Releases counts.
+// TestReleaseConcurrently: one of many Releases counts, or two answers would share the
+// memory that was freed twice.
 func TestReleaseConcurrently(t *testing.T) {
-	server := record(t, nil)
+	server := record(t, func(n int, _ *http.Request) string { return withLength(strconv.Itoa(1000 + n)) })
 	session := newSession(t, Config{})
-	for range 20 {
+	get := func() *Response {
 		resp, err := session.Get(t.Context(), server.URL)
 		if err != nil {
 			t.Fatal(err)
 		}
+		return resp
+	}
+	for n := 1001; n < 1060; n += 3 {
+		resp := get()
 		var all sync.WaitGroup
 		for range 4 {
 			all.Go(resp.Release)
 		}
 		all.Wait()
+		one, two := get(), get()
+		if string(one.Content()) != strconv.Itoa(n+1) || string(two.Content()) != strconv.Itoa(n+2) {
+			t.Fatalf("the answers %d and %d are %q and %q", n+1, n+2, one.Content(), two.Content())
+		}
 	}
 }
 

@@ -315,8 +315,7 @@ func TestRetryBudget(t *testing.T) {
 
 // One deadline spans everything: tries, waits, redirects.
 func TestRetryDeadline(t *testing.T) {
-	m := &memory{serve: func(_ int, c net.Conn) { io.Copy(io.Discard, c) }} // never answers
-	inBubble(t, m, Config{Retry: Retry{Attempts: 5, Budget: -1}, ResponseHeaderTimeout: 4 * time.Second}, func(t *testing.T, s *Session) {
+	inBubble(t, unanswering(), Config{Retry: Retry{Attempts: 5, Budget: -1}, ResponseHeaderTimeout: 4 * time.Second}, func(t *testing.T, s *Session) {
 		began := time.Now()
 		_, err := s.Get(t.Context(), "http://h/", Timeout(10*time.Second))
 		if took := time.Since(began); took > 10*time.Second || !errors.Is(err, context.DeadlineExceeded) {

@@ -5,10 +5,14 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
 )
 
 // recorded is a request as a server saw it.
@@ -133,9 +137,48 @@ func (s *recorder) opened() int {
 	return len(s.conns)
 }
 
-// newSession is a session that ends with the test.
+// loopback serves each connection on a goroutine, until the test ends.
+func loopback(t *testing.T, serve func(net.Conn)) (url string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				defer c.Close()
+				serve(c)
+			})
+		}
+	})
+	t.Cleanup(func() { l.Close(); serving.Wait() })
+	return "http://" + l.Addr().String()
+}
+
+// newSystem is an actor system for several sessions: one of its own takes each of them
+// milliseconds. Those of a bubble must have been made in it.
+func newSystem() *actor.ActorSystem {
+	silent := slog.New(slog.DiscardHandler)
+	return actor.NewActorSystem(
+		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return silent }),
+		actor.WithDeadLetterThrottleInterval(time.Millisecond),
+	)
+}
+
+var sharedSystem = sync.OnceValue(newSystem)
+
+// newSession is a session outside of bubbles that ends with the test.
 func newSession(t testing.TB, cfg Config) *Session {
 	t.Helper()
+	if cfg.System == nil {
+		cfg.System = sharedSystem()
+	}
 	s, err := NewSession(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -153,18 +153,24 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// TestTimeoutOption: of option and context the earlier counts.
 func TestTimeoutOption(t *testing.T) {
-	server := record(t, nil)
-	s := newSession(t, Config{})
-	if _, err := s.Get(t.Context(), server.URL, Timeout(time.Minute)); err != nil {
-		t.Error(err)
-	}
-	// The earlier of option and context counts.
-	address, _ := quietServer(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if _, err := s.Get(ctx, "http://"+address, Timeout(time.Hour)); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
+	const second, hour = time.Second, time.Hour
+	for _, c := range []struct{ option, deadline, answer, ends time.Duration }{
+		{second, hour, hour, second},
+		{hour, second, hour, second},
+		{hour, hour, second, 0}, // by its answer
+	} {
+		m := &memory{serve: answering(func(int, int, *http.Request) string { time.Sleep(c.answer); return ok })}
+		inBubble(t, m, Config{}, func(t *testing.T, s *Session) {
+			ctx, cancel := context.WithTimeout(t.Context(), c.deadline)
+			defer cancel()
+			began := time.Now()
+			_, err := s.Get(ctx, "http://h/", Timeout(c.option))
+			if c.ends == 0 && err != nil || c.ends > 0 && (!errors.Is(err, context.DeadlineExceeded) || time.Since(began) != c.ends) {
+				t.Errorf("%+v: got %v after %v", c, err, time.Since(began))
+			}
+		})
 	}
 }
 
@@ -285,31 +291,41 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
+// TestSessionShutdown: what is under way finishes before it returns, and what comes
+// later is refused.
 func TestSessionShutdown(t *testing.T) {
-	release := make(chan struct{})
-	arrived := make(chan struct{}, 1)
-	server := record(t, func(int, *http.Request) string { arrived <- struct{}{}; <-release; return okAnswer })
-	s := newSession(t, Config{})
-	underWay := make(chan error, 1)
-	go func() { underWay <- second(s.Get(t.Context(), server.URL)) }()
-	<-arrived
-	ended := make(chan error, 2)
-	for range 2 {
-		go func() { ended <- s.Shutdown(t.Context()) }()
-	}
-	close(release)
-	if err := <-underWay; err != nil {
-		t.Errorf("the call under way: %v", err)
-	}
-	for range 2 {
-		if err := <-ended; err != nil {
-			t.Errorf("Shutdown: %v", err)
+	m := new(memory)
+	inBubble(t, m, Config{}, func(t *testing.T, s *Session) {
+		release := make(chan struct{})
+		m.serve = answering(func(int, int, *http.Request) string { <-release; return ok })
+		underWay := make(chan error, 1)
+		go func() { underWay <- second(s.Get(t.Context(), "http://h/")) }()
+		synctest.Wait()
+		ended := make(chan error, 2)
+		for range 2 {
+			go func() { ended <- s.Shutdown(t.Context()) }()
 		}
-	}
-	if _, err := s.Get(t.Context(), server.URL); !errors.Is(err, ErrSessionClosed) {
-		t.Errorf("afterwards: %v", err)
-	}
-	if _, err := s.Lease(t.Context(), server.URL); !errors.Is(err, ErrSessionClosed) {
-		t.Errorf("afterwards: %v", err)
-	}
+		synctest.Wait()
+		if len(underWay)+len(ended) > 0 {
+			t.Error("it does not wait for the call under way")
+		}
+		if _, err := s.Get(t.Context(), "http://h/"); !errors.Is(err, ErrSessionClosed) {
+			t.Errorf("meanwhile: %v", err)
+		}
+		close(release)
+		if err := <-underWay; err != nil {
+			t.Errorf("the call under way: %v", err)
+		}
+		for range 2 {
+			if err := <-ended; err != nil {
+				t.Errorf("Shutdown: %v", err)
+			}
+		}
+		if _, err := s.Get(t.Context(), "http://h/"); !errors.Is(err, ErrSessionClosed) {
+			t.Errorf("afterwards: %v", err)
+		}
+		if _, err := s.Lease(t.Context(), "http://h/"); !errors.Is(err, ErrSessionClosed) {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
 }

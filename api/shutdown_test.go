@@ -148,8 +148,14 @@ func TestShutdownRefusesWhatHasNotBegun(t *testing.T) {
 
 // Any number of Shutdowns end together, also while calls come that they refuse.
 func TestShutdownFromManySides(t *testing.T) {
-	for range 100 {
-		inBubble(t, &memory{serve: answering(func(int, int, *http.Request) string { return ok })}, Config{}, func(t *testing.T, s *Session) {
+	m := &memory{serve: answering(func(int, int, *http.Request) string { return ok })}
+	inBubble(t, m, Config{}, func(t *testing.T, _ *Session) {
+		system := newSystem()
+		for range 100 {
+			s, err := NewSession(Config{Driver: m, System: system})
+			if err != nil {
+				t.Fatal(err)
+			}
 			var all sync.WaitGroup
 			for range 8 {
 				all.Go(func() {
@@ -164,8 +170,8 @@ func TestShutdownFromManySides(t *testing.T) {
 				})
 			}
 			all.Wait()
-		})
-	}
+		}
+	})
 }
 
 // Close is the end of a Shutdown too, where a caller's own code holds a call up.

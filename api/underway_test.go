@@ -51,26 +51,29 @@ func TestUnderway(t *testing.T) {
 // Whoever is let in is waited for, and nobody is once it is over, however many come and
 // go at that moment.
 func TestUnderwayConcurrently(t *testing.T) {
-	for range 200 {
+	for range 60 {
 		u := underway{over: make(chan struct{})}
 		var inside, entered atomic.Int64
 		var refused atomic.Bool
 		var all sync.WaitGroup
 		for range 16 {
 			all.Go(func() {
-				for u.enter() {
+				for n := 1; u.enter(); n++ {
 					inside.Add(1)
 					entered.Add(1)
 					inside.Add(-1)
 					u.leave()
+					if n%100 == 0 {
+						runtime.Gosched() // or the test would wait for a processor
+					}
 				}
 				if refused.Store(true); u.enter() {
 					t.Error("let in after a refusal")
 				}
 			})
 		}
-		for entered.Load() < 50 {
-			runtime.Gosched()
+		for n := 0; n < 20 || entered.Load() < 50; n++ {
+			interrupt()
 		}
 		if refused.Load() {
 			t.Error("refused while open")
@@ -85,4 +88,11 @@ func TestUnderwayConcurrently(t *testing.T) {
 			t.Errorf("%d were let in when it was over", n)
 		}
 	}
+}
+
+// interrupt has each goroutine that runs make way for another wherever it stands. Its
+// own Gosched always comes at the same place, and a time slice lasts 10 ms.
+func interrupt() {
+	runtime.ReadMemStats(new(runtime.MemStats)) // stops the world
+	runtime.Gosched()
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -9,6 +8,7 @@ import (
 
 // farm runs the embedded upstreams.
 type farm struct {
+	network network
 	servers []*http.Server
 	doors   []*door // of the servers
 	stop    chan struct{}
@@ -18,7 +18,7 @@ type farm struct {
 
 // start serves h on a free port and returns the URL to ask.
 func (f *farm) start(name string, h http.Handler) (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := f.network.listen("127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}

@@ -11,10 +11,11 @@ import (
 // load sends requests to the gateway at a steady rate, whether or not the earlier
 // ones are answered, through a Session of its own.
 type load struct {
-	session *api.Session
-	url     string
-	rps     int
-	meter   meter
+	session  *api.Session
+	url      string
+	rps      int
+	patience time.Duration // with one answer
+	meter    meter
 
 	mu       sync.Mutex
 	complete int
@@ -23,13 +24,13 @@ type load struct {
 	failure  string // the first of them
 }
 
-func newLoad(url string, rps int) (*load, error) {
+func newLoad(url string, o options) (*load, error) {
 	// Nothing to cut off here: the other end is this program.
-	s, err := api.NewSession(api.Config{Breaker: api.Breaker{Disabled: true}})
+	s, err := api.NewSession(api.Config{Driver: o.network.driver, Breaker: api.Breaker{Disabled: true}})
 	if err != nil {
 		return nil, err
 	}
-	return &load{session: s, url: url + "/", rps: rps}, nil
+	return &load{session: s, url: url + "/", rps: o.rps, patience: o.patience}, nil
 }
 
 // drive sends until ctx ends, and waits for the answers under way.
@@ -55,7 +56,7 @@ func (l *load) drive(ctx context.Context) {
 func (l *load) ask() {
 	began := l.meter.begin()
 	var a answer
-	resp, err := l.session.Get(context.Background(), l.url, api.Timeout(patience))
+	resp, err := l.session.Get(context.Background(), l.url, api.Timeout(l.patience))
 	if err == nil {
 		if err = resp.Err(); err == nil {
 			err = resp.JSON(&a)

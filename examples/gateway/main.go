@@ -43,6 +43,8 @@ type options struct {
 	serve     string        // address to serve on until interrupted; empty: run for length
 	upstreams []string      // URLs; none: the embedded ones
 	terminal  bool          // the table is redrawn in place
+	patience  time.Duration // with what is under way at the end
+	network   network
 }
 
 func main() {
@@ -67,7 +69,7 @@ func main() {
 // parse reads the flags and refuses what can't be meant. Asked for help, it
 // prints that and returns flag.ErrHelp.
 func parse(args []string, help io.Writer) (options, error) {
-	o := options{}
+	o := options{patience: 2 * time.Second, network: network{listen: listenTCP}}
 	flags := flag.NewFlagSet("gateway", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // the caller prints the error
 	flags.DurationVar(&o.length, "for", 10*time.Second, "how long to run; with -serve it is until interrupted")

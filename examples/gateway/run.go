@@ -10,12 +10,18 @@ import (
 	"time"
 
 	"github.com/seed53b03582/troupe/api"
+	"github.com/seed53b03582/troupe/conn"
 )
 
-const (
-	deadline = 500 * time.Millisecond // of one answer, all its upstreams together
-	patience = 2 * time.Second        // for what is under way at the end
-)
+const deadline = 500 * time.Millisecond // of one answer, all its upstreams together
+
+// network is what all of the program runs on: TCP, or what a test has in its place.
+type network struct {
+	listen func(address string) (net.Listener, error)
+	driver conn.Driver // of the sessions; nil: TCP
+}
+
+func listenTCP(address string) (net.Listener, error) { return net.Listen("tcp", address) }
 
 // run is the whole program. It ends after o.length, or with ctx.
 func run(ctx context.Context, o options, out io.Writer) error {
@@ -57,14 +63,15 @@ func run(ctx context.Context, o options, out io.Writer) error {
 
 // stage is everything that runs, in the order in which it is opened.
 type stage struct {
-	farm    *farm
-	gateway *gateway
-	front   *http.Server
-	load    *load
+	farm     *farm
+	gateway  *gateway
+	front    *http.Server
+	load     *load
+	patience time.Duration // at the end
 }
 
 func open(o options, screen *screen) (st *stage, err error) {
-	st = &stage{}
+	st = &stage{patience: o.patience}
 	defer func() {
 		if err != nil {
 			st.close()
@@ -72,10 +79,11 @@ func open(o options, screen *screen) (st *stage, err error) {
 	}()
 	cycle := min(o.length, 10*time.Second) // in which the flaky upstream dies and comes back
 	var ups []*upstream
-	if ups, st.farm, err = upstreams(o.upstreams, cycle); err != nil {
+	if ups, st.farm, err = upstreams(o, cycle); err != nil {
 		return st, err
 	}
 	session, err := api.NewSession(api.Config{
+		Driver:            o.network.driver,
 		MaxConnsPerOrigin: 8, // few, so that a queue can be seen
 		Breaker:           api.Breaker{Failures: 5, OpenFor: cycle / 10},
 		Retry:             api.Retry{Forwarding: true}, // nothing is sent twice for others that may not be
@@ -85,10 +93,10 @@ func open(o options, screen *screen) (st *stage, err error) {
 		return st, err
 	}
 	st.gateway = &gateway{session: session, upstreams: ups, deadline: deadline}
-	if st.front, err = serve(o.serve, st.gateway); err != nil {
+	if st.front, err = serve(o.network, o.serve, st.gateway); err != nil {
 		return st, err
 	}
-	st.load, err = newLoad("http://"+dialable(st.front.Addr), o.rps)
+	st.load, err = newLoad("http://"+dialable(st.front.Addr), o)
 	return st, err
 }
 
@@ -96,7 +104,7 @@ func open(o options, screen *screen) (st *stage, err error) {
 // upstreams, which can tell what is still connected to them. After an open that
 // failed it ends what there is.
 func (st *stage) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), st.patience)
 	defer cancel()
 	var errs []error
 	if st.load != nil {
@@ -130,11 +138,11 @@ func (st *stage) checkEmpty(before int, screen *screen) error {
 }
 
 // serve starts h on address, or on a free port of this machine; the server's Addr tells.
-func serve(address string, h http.Handler) (*http.Server, error) {
+func serve(n network, address string, h http.Handler) (*http.Server, error) {
 	if address == "" {
 		address = "127.0.0.1:0"
 	}
-	l, err := net.Listen("tcp", address)
+	l, err := n.listen(address)
 	if err != nil {
 		return nil, err
 	}

@@ -12,14 +12,14 @@ import (
 
 // upstreams makes them of the URLs, or starts the embedded ones where there are
 // none. The farm is to be closed whatever the error.
-func upstreams(urls []string, cycle time.Duration) ([]*upstream, *farm, error) {
-	f := &farm{stop: make(chan struct{})}
-	if len(urls) == 0 {
+func upstreams(o options, cycle time.Duration) ([]*upstream, *farm, error) {
+	f := &farm{network: o.network, stop: make(chan struct{})}
+	if len(o.upstreams) == 0 {
 		all, err := f.startAll(cycle)
 		return all, f, err
 	}
 	var all []*upstream
-	for i, s := range urls {
+	for i, s := range o.upstreams {
 		u, err := newUpstream(fmt.Sprintf("up%d", i+1), s)
 		if err != nil {
 			return nil, f, err

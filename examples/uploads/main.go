@@ -24,16 +24,18 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // options are what the command line says.
 type options struct {
-	dir      string // whose files are sent; empty: generated ones
-	files    int    // how many to generate
-	size     size   // of each
-	parallel int    // uploads at a time
-	rate     size   // bytes a second that the receiver takes of each; 0: all it can
-	terminal bool   // bars can be drawn
+	dir      string        // whose files are sent; empty: generated ones
+	files    int           // how many to generate
+	size     size          // of each
+	parallel int           // uploads at a time
+	rate     size          // bytes a second that the receiver takes of each; 0: all it can
+	terminal bool          // bars can be drawn
+	patience time.Duration // with what is under way at the end
 }
 
 func main() {
@@ -58,7 +60,7 @@ func main() {
 // parse reads the flags and refuses what can't be meant. Asked for help, it
 // prints that and returns flag.ErrHelp.
 func parse(args []string, help io.Writer) (options, error) {
-	o := options{size: 8 * mebi, rate: 8 * mebi}
+	o := options{size: 8 * mebi, rate: 8 * mebi, patience: 2 * time.Second}
 	flags := flag.NewFlagSet("uploads", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // the caller prints the error
 	flags.StringVar(&o.dir, "dir", "", "send the files of this `folder` (not of those in it) instead of generated ones")

@@ -33,13 +33,13 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, end(closeReceiver)) }()
+	defer func() { err = errors.Join(err, end(o.patience, closeReceiver)) }()
 
 	session, err := api.NewSession(api.Config{MaxConnsPerOrigin: o.parallel})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, end(session.Shutdown)) }() // before the receiver
+	defer func() { err = errors.Join(err, end(o.patience, session.Shutdown)) }() // before the receiver
 
 	began := time.Now()
 	p := newProgress(out, o.terminal, jobs)
@@ -104,9 +104,9 @@ func dials(s *api.Session) (n uint64) {
 	return n
 }
 
-// end gives what is under way two seconds.
-func end(shutdown func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+// end gives what is under way a while.
+func end(patience time.Duration, shutdown func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return shutdown(ctx)
 }

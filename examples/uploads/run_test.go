@@ -24,7 +24,7 @@ func TestGeneratedFilesArrive(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	for _, terminal := range []bool{false, true} {
 		var out bytes.Buffer
-		err := run(t.Context(), options{files: 5, size: 300 * kibi, parallel: 3, rate: 0, terminal: terminal}, &out)
+		err := run(t.Context(), options{files: 5, size: 300 * kibi, parallel: 3, rate: 0, terminal: terminal, patience: time.Hour}, &out)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, &out)
 		}
@@ -52,7 +52,7 @@ func TestFolderArrives(t *testing.T) {
 	}
 	for _, terminal := range []bool{false, true} {
 		var out bytes.Buffer
-		if err := run(t.Context(), options{dir: dir, parallel: 2, terminal: terminal}, &out); err != nil {
+		if err := run(t.Context(), options{dir: dir, parallel: 2, terminal: terminal, patience: time.Hour}, &out); err != nil {
 			t.Fatalf("%v\n%s", err, &out)
 		}
 		wantOutput(t, &out, `3 of 3 files arrived as they were`, `empty`, `with space #1 100%`, `grün`)
@@ -61,21 +61,33 @@ func TestFolderArrives(t *testing.T) {
 
 func TestFolderWithoutFilesIsAnError(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(t.Context(), options{dir: t.TempDir(), parallel: 1}, &out); err == nil || !strings.Contains(err.Error(), "no files in") {
+	if err := run(t.Context(), options{dir: t.TempDir(), parallel: 1, patience: time.Hour}, &out); err == nil || !strings.Contains(err.Error(), "no files in") {
 		t.Errorf("error %v", err)
 	}
 }
 
+// interrupting is an output that interrupts the program when the first bars are drawn.
+type interrupting struct {
+	bytes.Buffer
+	interrupt func()
+}
+
+func (w *interrupting) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("file-1.bin")) {
+		w.interrupt()
+	}
+	return w.Buffer.Write(p)
+}
+
 func TestInterruptEndsUploads(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	ctx, interrupt := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
-	var out bytes.Buffer
-	began := time.Now()
-	// At this rate they would take a minute.
-	err := run(ctx, options{files: 6, size: mebi, parallel: 2, rate: 50 * kibi}, &out)
-	if err == nil || err.Error() != "interrupted" || time.Since(began) > 10*time.Second {
-		t.Errorf("error %v after %v\n%s", err, time.Since(began), &out)
+	out := &interrupting{interrupt: interrupt}
+	// At this rate they would take an hour.
+	err := run(ctx, options{files: 6, size: mebi, parallel: 2, rate: kibi, terminal: true, patience: time.Hour}, out)
+	if err == nil || err.Error() != "interrupted" {
+		t.Errorf("error %v\n%s", err, out)
 	}
-	wantOutput(t, &out, `0 of 6 files arrived`)
+	wantOutput(t, &out.Buffer, `0 of 6 files arrived`)
 }
