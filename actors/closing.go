@@ -35,17 +35,17 @@ func (s *Scheduler) close(e *closer) {
 	s.drain()
 	s.cutOff()
 	s.mail.PostUserMessage(&cut{})
-	if !e.await(s.empty, 7) {
+	if !e.await(s.empty, 8) {
 		e.outlived(s.openConns(e.limit / 10)...)
 	}
 	s.crew.run(func() { s.system.Root.Stop(s.dispatcher) }) // it runs what a connection has not come to yet
-	if !e.await(s.stopped, 7) {                             // it waits for its connections
+	if !e.await(s.stopped, 8) {                             // it waits for its connections
 		if len(e.errs) == 0 {
 			e.outlived("the dispatcher does not end")
 		}
 		s.abort()
 	}
-	if !s.crew.close(e.left(8)) {
+	if !s.crew.close(e.left(9)) {
 		named, others := s.crew.inside()
 		e.outlived(named...)
 		if len(e.errs) == 0 {
@@ -57,7 +57,7 @@ func (s *Scheduler) close(e *closer) {
 		s.system.Shutdown()
 	}
 	if d, ok := s.cfg.Driver.(conn.Stopper); ok {
-		e.errs = append(e.errs, stopDriver(d, e.left(9)))
+		e.errs = append(e.errs, stopDriver(d, e.left(10)))
 	}
 }
 

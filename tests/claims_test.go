@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	namedTest  = regexp.MustCompile("`((?:Test|Example|Fuzz|Benchmark)\\w*)(…|/[^`]*)?`")
+	namedTest = regexp.MustCompile("`((?:Test|Example|Fuzz|Benchmark)\\w*)(…|/[^`]*)?`")
 )
 
 // Each test that a page names is there, so that what it says is held by something.
