@@ -59,7 +59,7 @@ func (o bodyOption) apply(r *request) {
 
 // owns notes what the call closes at its end, if it can be closed.
 func (r *request) owns(reader any) {
-	if c, ok := reader.(io.Closer); ok {
+	if c, ok := reader.(io.Closer); ok && c != (*DiskFile)(nil) {
 		r.closers = append(r.closers, c)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -408,5 +409,21 @@ func TestBodyIsReadLittleAhead(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A DiskFile that is nil has nothing to close, and its panic would be the Logger's.
+func TestNilDiskFileIsNotClosed(t *testing.T) {
+	var log strings.Builder
+	inBubble(t, &memory{}, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, func(t *testing.T, s *Session) {
+		for _, option := range []Option{Body((*DiskFile)(nil)), Multipart(FilePart("f", "x", (*DiskFile)(nil)))} {
+			_, err := s.Post(t.Context(), "http://h/", option)
+			if !errors.As(err, new(*InputError)) {
+				t.Errorf("got %v", err)
+			}
+		}
+	})
+	if log.Len() > 0 {
+		t.Errorf("logged %q", log.String())
 	}
 }
