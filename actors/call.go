@@ -183,8 +183,8 @@ type Call struct {
 	conn   *Conn  // granted
 	place  uint64 // in its line
 
-	held    time.Duration // how much of its Patience is gone
-	retryAt instant       // refused: when its origin is tried again; 0: unknown
+	hold    *hold   // nil: it has no Patience
+	retryAt instant // refused: when its origin is tried again; 0: unknown
 
 	lease  bool
 	lost   bool // an actor may still know it: not to be used again
@@ -275,8 +275,8 @@ func (c *Call) Reset() {
 		c.Head = nil
 	}
 	c.ctx, c.answer, c.conn, c.err = nil, nil, nil, nil
-	c.lease, c.done, c.joined, c.held = false, false, 0, 0
-	c.times = Times{}
+	c.lease, c.done, c.joined = false, false, 0
+	c.times, c.hold = Times{}, nil
 	if c.parts != nil {
 		*c.parts = parts{}
 	}

@@ -160,7 +160,10 @@ func (s *Scheduler) acquireFor(c *Call) error {
 	w := &c.waiter
 	*w = waiter{call: c, lease: c.lease, lane: c.Lane, again: c.Again, pipes: c.pipes()}
 	if c.Patience > 0 {
-		w.deadline = s.deadlineOf(c.ctx)
+		if c.hold == nil {
+			c.hold = new(hold)
+		}
+		c.hold.deadline = s.deadlineOf(c.ctx)
 	}
 	switch {
 	case c.Conn == nil && s.cfg.Fresh && c.Owner == nil:

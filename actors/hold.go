@@ -82,11 +82,22 @@ func (o *origin) retryAt(now instant) instant {
 	return at
 }
 
+// hold is what a call with Patience knows of its waiting. Others have none: a hundred
+// thousand may wait at once.
+type hold struct {
+	spent    time.Duration // of its Patience
+	since    instant       // it is held
+	deadline instant       // of its context
+}
+
 // heldUntil is when the Patience of w is over.
-func (w *waiter) heldUntil() instant { return w.heldAt.add(max(0, w.call.Patience-w.call.held)) }
+func (w *waiter) heldUntil() instant {
+	h := w.call.hold
+	return h.since.add(max(0, w.call.Patience-h.spent))
+}
 
 // outlasts tells whether w may be held until t.
-func (w *waiter) outlasts(t instant) bool { return t <= w.heldUntil() && t < w.deadline }
+func (w *waiter) outlasts(t instant) bool { return t <= w.heldUntil() && t < w.call.hold.deadline }
 
 // admits decides over a new call to an origin in trouble: whether it goes on to the
 // queue, perhaps as a probe. Else it is held or refused.
@@ -122,8 +133,11 @@ func (o *origin) doubt() error {
 // hold puts w, which is in no queue, among those held, or refuses it.
 func (p *pool) hold(now instant, w *waiter, until instant, why error) {
 	o := w.origin
-	w.heldAt = now
-	if w.call.Patience <= 0 || p.draining || !w.outlasts(until) {
+	if w.call.Patience <= 0 || p.draining {
+		p.giveUp(now, w, why)
+		return
+	}
+	if w.call.hold.since = now; !w.outlasts(until) {
 		p.giveUp(now, w, why)
 		return
 	}
@@ -186,7 +200,7 @@ func (p *pool) release(now instant, o *origin) {
 			break
 		}
 		w.place.remove()
-		w.call.held += now.since(w.heldAt)
+		w.call.hold.spent += now.since(w.call.hold.since)
 		if !w.again {
 			o.budget.request(now)
 		}

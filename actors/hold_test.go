@@ -37,7 +37,7 @@ func TestPatientCallsWaitForAnOpenBreaker(t *testing.T) {
 	w.up(2).want("a gets 2").ask("c", "x", patient(30*time.Second)).pass(time.Second).want()
 	w.idle(2).want("breaker closed").pass(0).want("b gets 2", "dial 3")
 	w.up(3).want("c gets 3")
-	if got := w.calls["b"].call.held; got != 6*time.Second-1 {
+	if got := w.calls["b"].call.hold.spent; got != 6*time.Second-1 {
 		t.Errorf("b was held for %v", got)
 	}
 }
@@ -103,9 +103,9 @@ func TestPatienceIsForAllWaitsTogether(t *testing.T) {
 	w.ask("a", "x", patient(12*time.Second)).pass(5*time.Second).want("breaker half-open", "dial 2")
 	w.gone(2, outcomeFailed).want("breaker open", "a refused: no route") // the dial was an attempt
 	again := w.calls["a"].call
-	w.ask("again", "x", func(q *waiter) { q.call, q.deadline, q.again = again, never, true }).want()
+	w.ask("again", "x", func(q *waiter) { q.call, q.again = again, true }).want()
 	w.pass(5*time.Second).want("breaker half-open", "dial 3").gone(3, outcomeFailed).want("breaker open", "again refused: no route")
-	w.ask("once more", "x", func(q *waiter) { q.call, q.deadline, q.again = again, never, true }).want("once more refused: circuit open")
+	w.ask("once more", "x", func(q *waiter) { q.call, q.again = again, true }).want("once more refused: circuit open")
 }
 
 func TestPatienceThatIsOverInHalfOpen(t *testing.T) {

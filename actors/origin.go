@@ -19,13 +19,11 @@ type waiter struct {
 	served  bool // with seat: it has been granted before
 	probing bool // the breaker waits for how this goes
 
-	since    instant
-	heldAt   instant // since when it is held
-	deadline instant // of its context, where it may be held
-	origin   *origin
-	place    link[*waiter] // in origin.waiters, origin.held or pin.pinned
-	dial     *seat         // the dial it awaits: its own (Fresh), or, once it has left, the oldest
-	probe    probe         // half-open: to be settled
+	since  instant
+	origin *origin
+	place  link[*waiter] // in origin.waiters, origin.held or pin.pinned
+	dial   *seat         // the dial it awaits: its own (Fresh), or, once it has left, the oldest
+	probe  probe         // half-open: to be settled
 
 	seat    *seat   // the answer, unless call.err is
 	granted instant // when

@@ -208,11 +208,11 @@ func (w *world) pass(d time.Duration) *world {
 // patient makes a call wait so long for an origin that takes none; negative: not even for
 // the end of a back-off.
 func patient(d time.Duration) func(*waiter) {
-	return func(q *waiter) { q.call.Patience, q.deadline = d, never }
+	return func(q *waiter) { q.call.Patience, q.call.hold = d, &hold{deadline: never} }
 }
 
 // before gives a patient call a deadline.
-func before(at instant) func(*waiter) { return func(q *waiter) { q.deadline = at } }
+func before(at instant) func(*waiter) { return func(q *waiter) { q.call.hold.deadline = at } }
 
 func pinned(w *world, n int, owner *Owner) func(*waiter) {
 	return func(q *waiter) { q.call.Conn, q.call.Owner = w.seat(n).conn, owner }

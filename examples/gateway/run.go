@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/seed53b03582/troupe/api"
-	"github.com/seed53b03582/troupe/conn"
 )
 
 const deadline = 500 * time.Millisecond // of one answer, all its upstreams together
@@ -18,7 +17,12 @@ const deadline = 500 * time.Millisecond // of one answer, all its upstreams toge
 // network is what all of the program runs on: TCP, or what a test has in its place.
 type network struct {
 	listen func(address string) (net.Listener, error)
-	driver conn.Driver // of the sessions; nil: TCP
+	driver dialer // of the sessions; nil: TCP
+}
+
+// dialer is what Config.Driver asks for.
+type dialer interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 func listenTCP(address string) (net.Listener, error) { return net.Listen("tcp", address) }
