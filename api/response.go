@@ -61,7 +61,8 @@ func (r *Response) Content() []byte {
 }
 
 // Text is Content as a string, decoded from the charset that Content-Type names, or else
-// that a byte order mark tells, or else taken to be UTF-8. It is made once and stays
+// that a byte order mark tells, or else taken to be UTF-8. It is valid UTF-8 whatever
+// came: bytes that make no sense in the charset become U+FFFD. It is made once and stays
 // after Release.
 func (r *Response) Text() string {
 	if r.text == "" {
@@ -112,9 +113,11 @@ func (r *Response) Connection() *Connection {
 	return &r.connection
 }
 
-// JSON decodes Content into v with encoding/json.
+// JSON decodes Content into v with encoding/json. A byte order mark is left out; UTF-16 and
+// UTF-32, which older senders use (RFC 4627 §3), are known by their zeros, and what is not
+// UTF-8 is read by the charset of Content-Type, where that names one.
 func (r *Response) JSON(v any) error {
-	if err := json.Unmarshal(r.Content(), v); err != nil {
+	if err := json.Unmarshal(jsonText(r.Content(), r.Header("Content-Type")), v); err != nil {
 		return fmt.Errorf("troupe: %s: status %d, decoding %d bytes of body as JSON: %w", r.shown(), r.status, len(r.Content()), err)
 	}
 	return nil
