@@ -45,7 +45,10 @@ func ParseProxy(u *url.URL, settings *tls.Config) (*Proxy, error) {
 	case !known:
 		return nil, fmt.Errorf("the proxy's scheme %.20q is not supported: use http, https, socks5 or socks5h", p.scheme)
 	}
-	host := strings.ToLower(u.Hostname())
+	host, zone, zoned := strings.Cut(u.Hostname(), "%")
+	if host = strings.ToLower(host); zoned {
+		host += "%" + zone // as the interface is called
+	}
 	if err := checkProxyHost(host); err != nil {
 		return nil, err
 	}
