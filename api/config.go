@@ -59,6 +59,15 @@ type Config struct {
 	// MaxHeaderBytes bounds an answer's head in bytes; a larger one is
 	// ErrTooLarge. Zero means 256 KiB, negative no bound.
 	MaxHeaderBytes int
+	// Lenient takes answers that browsers take though they break the grammar, where that
+	// can't change how long a body is: lines among the headers without a valid name are
+	// left out, with those that continue them; blanks may stand before a header's colon,
+	// behind a chunk's size, and several before the status; Transfer-Encoding: identity
+	// alone, beside one Content-Length at most, counts as none. A line that resembles
+	// Content-Length, Transfer-Encoding, Connection, Trailer or Upgrade gets no leniency: it
+	// stays a *ProtocolError (RFC 9112 §6.3, §11.1), as do NUL and bare CR. A proxy's answers
+	// to CONNECT are read so too. The zero value is strict.
+	Lenient bool
 	// MaxBodyBytes bounds an answer's body in bytes, decoded, where it is kept in
 	// memory; a larger one is ErrTooLarge. Streams have no bound. Zero means 256 MiB,
 	// negative no bound.
@@ -154,6 +163,7 @@ func (cfg *Config) scheduler() actors.Config {
 		DialTimeout:           cfg.DialTimeout,
 		ResponseHeaderTimeout: cfg.ResponseHeaderTimeout,
 		MaxHeaderBytes:        cfg.MaxHeaderBytes,
+		Lenient:               cfg.Lenient,
 		PipelineDepth:         cfg.Pipeline.Depth,
 		Breaker:               cfg.Breaker,
 		Budget:                cfg.Retry.withDefaults().budget(),
@@ -199,6 +209,7 @@ func (cfg *Config) settings() settings {
 	}
 	if choose != nil {
 		s.proxies = newProxies(choose, cfg.TLS)
+		s.proxies.lenient = cfg.Lenient
 	}
 	return s
 }

@@ -115,11 +115,12 @@ type IOError struct {
 }
 
 // ProtocolError tells that the server's bytes are not HTTP/1, or leave in doubt
-// where a message ends (RFC 9112 §6.3). The connection is closed.
+// where a message ends (RFC 9112 §6.3). The connection is closed. Its text quotes up to 80
+// characters of them, without the values of secret headers and parameters.
 type ProtocolError struct {
 	URL        string   // without user info
 	Op         Op       // OpRead
-	Sent       Sent     // what the server may have seen
+	Sent       Sent     // what the server may have seen; SentNothing where it spoke before it was asked
 	RemoteAddr net.Addr // the server's address
 	Err        error    // the codec's complaint, with the RFC's section
 	Trace      Trace    // when what happened; of the last try

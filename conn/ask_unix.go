@@ -39,6 +39,7 @@ func (c *Conn) Ask(head []byte) (Sent, error) {
 	if c.dead || c.sock.cause.Load() != nil {
 		return SentNothing, ErrStale
 	}
+	fresh := !c.begun
 	c.start()
 	a := &c.ask
 	if a.step == nil {
@@ -49,7 +50,9 @@ func (c *Conn) Ask(head []byte) (Sent, error) {
 	a.out = nil
 	switch {
 	case a.stale:
-		c.dead = true
+		if c.dead = true; fresh {
+			c.hearGreeting()
+		}
 		return SentNothing, ErrStale
 	case a.werr != nil:
 		err = &net.OpError{Op: "write", Net: "tcp", Addr: c.remote, Err: os.NewSyscallError("write", a.werr)}

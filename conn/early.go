@@ -185,7 +185,7 @@ func (c *Conn) hear(h *http1.Head, limits http1.Limits) (found finding, over boo
 		if len(in) > statusAt && in[statusAt] > '2' {
 			return final, true
 		}
-		n, err := h.Parse(in, limits)
+		n, err := h.Parse(in, c.reading(limits))
 		if err == http1.ErrNeedMore {
 			if len(in) > statusAt && in[statusAt] == '2' {
 				return begun, false
