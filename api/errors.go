@@ -215,7 +215,7 @@ func (r *request) explain(err error, t Trace) error {
 	if !errors.As(err, &c) {
 		return fmt.Errorf("troupe: %s: %w", &r.to, err)
 	}
-	r.lost = c
+	r.lost, t.Sent = c, c.Sent
 	f := failure{URL: r.to.String(), Op: c.Op, Sent: c.Sent, RemoteAddr: c.RemoteAddr, Err: c.Err, Trace: t}
 	switch {
 	case c.Op <= OpTLS:

@@ -58,6 +58,7 @@ func (c *Conn) Ask(head []byte) (Sent, error) {
 		err = &net.OpError{Op: "write", Net: "tcp", Addr: c.remote, Err: os.NewSyscallError("write", a.werr)}
 	case !a.asked: // the socket was closed from outside
 	case a.n < len(head):
+		c.watch.head = isHead(head)
 		c.watchOut()
 		var k int64
 		k, err = c.put(nil, head[a.n:])

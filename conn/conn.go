@@ -55,7 +55,7 @@ type Conn struct {
 // New takes over nc, a freshly opened socket.
 func New(nc net.Conn, buffers *Buffers) *Conn {
 	c := &Conn{remote: nc.RemoteAddr(), buffers: buffers}
-	c.watch.stall, c.watch.look = stallTime, lookTime
+	c.watch.stall, c.watch.look, c.watch.finish = stallTime, lookTime, finishTime
 	c.sock.open(nc)
 	c.nc = &c.sock
 	switch nc.(type) {
@@ -105,12 +105,15 @@ func (c *Conn) start() {
 // do.
 func (c *Conn) Write(head, body []byte, whole bool) (Sent, error) {
 	c.start()
+	c.watch.head = isHead(head)
 	if len(body) > 0 || len(head) > takenAtOnce {
 		c.watchOut()
 	}
 	n, err := c.put(head, body)
 	return c.sent(n, int64(len(head)+len(body)), whole, err)
 }
+
+func isHead(head []byte) bool { return len(head) > 5 && string(head[:5]) == "HEAD " }
 
 // put writes head and body. Only plain sockets tell how much of a write went out
 // that was ended on the way.

@@ -61,7 +61,7 @@ func (tr transport) meet(t testing.TB) (*Conn, *peer) {
 func (tr transport) over(t testing.TB, client, server net.Conn) (*Conn, *peer) {
 	t.Helper()
 	c, p := New(client, &Buffers{}), &peer{Conn: server, raw: server}
-	c.watch.stall, c.watch.look = patience, patience // a machine that stands still is no server that does
+	c.watch.stall, c.watch.look, c.watch.finish = patience, patience, patience // a machine that stands still is no server that does
 	t.Cleanup(func() {
 		p.raw.Close()
 		c.Close()
