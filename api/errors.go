@@ -61,6 +61,10 @@ var (
 	// ErrReservedHeader comes inside an *InputError: a Host, Content-Length or
 	// Transfer-Encoding key among the caller's headers. Nothing was sent.
 	ErrReservedHeader = errors.New("this header is derived from the URL and the body")
+	// ErrBodyGone tells that a request could not be sent once more, as its body has been
+	// read and can't be read from its start again. It comes inside a *RedirectError, and
+	// from Response.NotRepeated.
+	ErrBodyGone = errors.New("the body has been read and can't be sent again; give one that can: bytes, a string, a File with Seek or ReadAt")
 	// ErrTooManyRedirects comes inside a *RedirectError: MaxRedirects were followed
 	// already.
 	ErrTooManyRedirects = errors.New("too many redirects; raise MaxRedirects, or look at them with NoRedirect")

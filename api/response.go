@@ -37,6 +37,7 @@ type Response struct {
 type rare struct {
 	history []*Response // oldest first
 	body    *bodyReader // of StreamBody
+	unmet   error       // see NotRepeated
 }
 
 func (r *Response) more() *rare {
@@ -147,6 +148,19 @@ func (r *Response) History() []*Response {
 		return nil
 	}
 	return r.rare.history
+}
+
+// NotRepeated tells why the call ends with this answer where it asked for the request once
+// more: a 401 to DigestAuth, a 417 to an Expect of ExpectContinue, a status of
+// Retry.Statuses to an idempotent request. It is ErrBodyGone where the body could not be sent
+// again; for a 401 it may also be that the server refused user or password, or offers nothing
+// that can be answered. It is nil for all other answers. (A redirect that can't be followed
+// is a *RedirectError.)
+func (r *Response) NotRepeated() error {
+	if r.rare == nil {
+		return nil
+	}
+	return r.rare.unmet
 }
 
 // Release hands the buffers back for reuse. It is optional and idempotent. What
