@@ -111,7 +111,7 @@ func (s *Scheduler) onSomeConnection(c *Call, body *pump) error {
 			c.hungUp++
 		}
 		if c.Conn != nil || c.hungUp > maxHangUps || c.refusedByAlert() {
-			return c.failure(conn.OpWrite, conn.SentNothing, c.deadConnection())
+			return c.failure(c.deadOp(), conn.SentNothing, c.deadConnection())
 		}
 	}
 }
@@ -148,8 +148,18 @@ func (c *Call) deadConnection() error {
 	return conn.ErrStale
 }
 
+// deadOp is the phase in which the last connection turned out to be of no use: where what
+// came on it is no HTTP, that was read.
+func (c *Call) deadOp() conn.Op {
+	if c.Conn == nil && c.conn.socket.Load().Greeted() {
+		return conn.OpRead
+	}
+	return conn.OpWrite
+}
+
 // refusedByAlert tells whether the server ended the connection with a TLS alert, as it
-// does where it wants a client certificate: another connection would end the same way.
+// does where it wants a client certificate, or greeted it in another protocol: another
+// connection would end the same way.
 func (c *Call) refusedByAlert() bool {
 	return !c.waiter.rested && c.conn.socket.Load().Complaint() != nil
 }

@@ -51,6 +51,9 @@ type Config struct {
 	// MaxHeaderBytes bounds an answer's head (default 256 KiB; negative:
 	// without bound).
 	MaxHeaderBytes int
+	// Lenient has answers read as browsers do, where that can't change how long they
+	// are (http1.Limits).
+	Lenient bool
 
 	// PipelineDepth bounds the unanswered requests on one connection where a call
 	// allows that it is shared (Request.Pipeline); 0 and 1: none is.

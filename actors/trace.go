@@ -32,6 +32,7 @@ type Span struct {
 	FirstByte time.Duration // from there to the first byte of the answer
 	Total     time.Duration // from first asking for a connection to the end of what is there
 	Reused    bool          // the connection had served another call
+	Whole     bool          // the last byte of the request was handed to the socket
 }
 
 // Moment is a point in time of one Scheduler. The zero value is none.
@@ -79,7 +80,7 @@ func (t *Times) Span() Span {
 		s.Dial, s.TLS = t.opening.dial, t.opening.tls
 		s.Queued = max(0, s.Queued-s.Dial-s.TLS) // another call's dial may have begun before
 	}
-	if t.wrote > t.granted {
+	if s.Whole = t.wrote != 0; t.wrote > t.granted {
 		s.Write = t.wrote.since(t.granted)
 		if t.first > t.wrote {
 			s.FirstByte = t.first.since(t.wrote)

@@ -82,6 +82,9 @@ func (c *connection) endStale(ctx actor.Context, call *Call) {
 // that is closed, or talked on, before it was asked anything is a failure once the
 // call gives up over that.
 func (c *connection) staleVerdict(call *Call) outcome {
+	if c.io.Greeted() && !c.interrupted() {
+		return outcomeFailed
+	}
 	if call.waiter.rested || call.hungUp < maxHangUps || c.answered.Load() > 0 || c.interrupted() || Ended(call.ctx) != nil {
 		return outcomeNeutral
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -35,6 +36,9 @@ func (r *request) next(ctx context.Context, resp *Response, err error) (again bo
 		return r.retryFailure(ctx, err)
 	}
 	r.session.keepCookies(&r.to, resp)
+	if r.has(optDigestAuth) && !r.crossed {
+		r.noteNextNonce(resp)
+	}
 	switch status := resp.Status(); {
 	case status < 300:
 		return false, nil
@@ -42,12 +46,26 @@ func (r *request) next(ctx context.Context, resp *Response, err error) (again bo
 		return r.meetChallenge(ctx, resp)
 	case status == 417 && r.Expect > 0:
 		r.unexpected = true
-		return r.replay(ctx, resp)
+		return r.repeat(ctx, resp)
 	case r.session.retry.wants(status):
 		return r.retryAnswer(ctx, resp)
 	}
 	return r.follow(ctx, resp)
 }
+
+// repeat is replay, and has the answer tell why it was not possible.
+func (r *request) repeat(ctx context.Context, resp *Response) (again bool, _ error) {
+	again, err := r.replay(ctx, resp)
+	if !again && err == nil {
+		resp.more().unmet = errPinEnded
+		if !r.replayable() {
+			resp.more().unmet = ErrBodyGone
+		}
+	}
+	return again, err
+}
+
+var errPinEnded = errors.New("troupe: the connection that the call is pinned to ended with this answer")
 
 // replay drops an answer and makes the same request ready to be sent again. Where
 // its body can't be, the call is over, and so it is where a connection that the caller

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"strings"
 
 	"github.com/seed53b03582/troupe/conn/http1"
@@ -49,7 +50,9 @@ func (r *request) basic(field, user, password string) string {
 // DigestAuth answers a server's Digest challenge (RFC 7616) with user and password: MD5
 // and SHA-256, their -sess variants, qop auth. The first request to a server costs a
 // round trip more; after that its nonce is known, and sent with a rising count. The
-// password itself is never sent. A redirect to another origin takes it away.
+// password itself is never sent. A redirect to another origin takes it away. A server that
+// gives the next nonce with each answer (Authentication-Info) is asked with that one. Where a
+// 401 is not answered, Response.NotRepeated tells why.
 func DigestAuth(user, password string) Option { return digestOption{user, password} }
 
 type digestOption digestUser
@@ -63,16 +66,37 @@ func (o digestOption) apply(r *request) {
 }
 
 // meetChallenge makes r the request that answers a 401, if it can: a challenge that is
-// not met is for the caller to see.
+// not met is for the caller to see, with the reason. The nonce is kept for the requests to
+// come, also where this one can't be sent again.
 func (r *request) meetChallenge(ctx context.Context, resp *Response) (again bool, _ error) {
-	if r.hasHeader("Authorization") || !r.replayable() {
+	if r.hasHeader("Authorization") {
+		resp.more().unmet = errOwnAuthorization
 		return false, nil
 	}
-	again, _ = r.session.digests.challenged(r.space(), r.digest, &r.nonce, resp.Headers()["Www-Authenticate"])
+	again, err := r.session.digests.challenged(r.space(), r.digest, &r.nonce, resp.Headers()["Www-Authenticate"])
 	if !again {
+		resp.more().unmet = err
 		return false, nil
 	}
-	return r.replay(ctx, resp)
+	return r.repeat(ctx, resp)
+}
+
+var errOwnAuthorization = errors.New("troupe: DigestAuth: the Authorization among the call's own headers was sent instead")
+
+// noteNextNonce takes the nonce that a server wants for the next request, where one was
+// used for this one.
+func (r *request) noteNextNonce(resp *Response) {
+	a := resp.answer.Load()
+	if r.nonce.nonce == nil || resp.Status() == 401 || a == nil {
+		return
+	}
+	if info := a.Values("Authentication-Info"); len(info) > 0 {
+		values := make([]string, len(info))
+		for i, v := range info {
+			values[i] = string(v)
+		}
+		r.session.digests.informed(r.space(), r.digest, &r.nonce, values)
+	}
 }
 
 // space is the protection space of a Digest nonce: the origin.

@@ -48,7 +48,7 @@ func TestBodyOfAFailedCallIsClosed(t *testing.T) {
 	}{
 		{name: "dial refused", fail: func(int) error { return boom }, body: small, wants: boom},
 		{name: "dial refused, blocked", fail: func(int) error { return boom }, body: stuck, wants: boom},
-		{name: "redirect that can't replay", serve: answering(func(int, int, *http.Request) string { return moved307 }), body: small, wants: errBodyGone},
+		{name: "redirect that can't replay", serve: answering(func(int, int, *http.Request) string { return moved307 }), body: small, wants: ErrBodyGone},
 		{name: "connection lost", serve: cut, body: small},
 		{name: "no answer", serve: silent, body: small, ends: true},
 		{name: "Read blocks", serve: silent, body: stuck, ends: true},

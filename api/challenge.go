@@ -54,6 +54,19 @@ func parseChallenges(values []string) []challenge {
 	return p.found
 }
 
+// parseAuthParams reads the values of Authentication-Info, which has parameters alone (RFC
+// 7615 §3), as those of one challenge without a scheme.
+func parseAuthParams(values []string) *challenge {
+	p := challengeParser{found: []challenge{{}}}
+	for _, v := range values {
+		for p.rest = v; p.rest != ""; p.skipElement() {
+			p.rest = strings.TrimLeft(p.rest, ", \t")
+			p.element()
+		}
+	}
+	return &p.found[0]
+}
+
 type challengeParser struct {
 	rest  string // of the value
 	found []challenge

@@ -3,8 +3,12 @@ package api
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/html/charset"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/encoding/unicode/utf32"
 	"golang.org/x/text/transform"
 )
 
@@ -14,8 +18,8 @@ import (
 // Names mean what the Encoding Standard says, as in browsers: ISO-8859-1 and
 // US-ASCII are windows-1252, and utf-16 is little-endian where no mark tells
 // better. The mark of the charset in use is left out, also in UTF-8: it tells how
-// to read the text and is no part of it. Bytes that make no sense become U+FFFD;
-// but UTF-8 is copied as it is, valid or not.
+// to read the text and is no part of it. The string is valid UTF-8: bytes that make
+// no sense become U+FFFD, as many as the Encoding Standard makes of them.
 func text(body []byte, contentType string) string {
 	name := charsetName(charsetParam(contentType))
 	marked, size := byteOrderMark(body)
@@ -25,12 +29,59 @@ func text(body []byte, contentType string) string {
 	if name == marked {
 		body = body[size:]
 	}
-	if name == "" || name == "utf-8" {
-		return string(body)
+	if name != "" && name != "utf-8" {
+		named, _ := charset.Lookup(name)
+		body = decodeText(named, body)
 	}
-	encoding, _ := charset.Lookup(name)
-	decoded, _, _ := transform.Bytes(encoding.NewDecoder(), body) // decoders replace, they do not fail
-	return string(decoded)
+	if !utf8.Valid(body) {
+		body = decodeText(unicode.UTF8, body)
+	}
+	return string(body)
+}
+
+// decodeText makes UTF-8 of body.
+func decodeText(from encoding.Encoding, body []byte) []byte {
+	decoded, _, _ := transform.Bytes(from.NewDecoder(), body) // decoders replace, they do not fail
+	return decoded
+}
+
+// jsonText makes UTF-8 of a JSON text, without a byte order mark. JSON is Unicode, and
+// which form of it its first two characters tell, as they are ASCII: UTF-16 and UTF-32
+// have zeros there (RFC 4627 §3; since RFC 8259 §8.1 only UTF-8 is to be sent, and a mark
+// may be ignored). The charset that contentType names means nothing (RFC 8259 §11), but
+// where the bytes are no UTF-8 at all it is the best guess.
+func jsonText(body []byte, contentType string) []byte {
+	switch marked, size := byteOrderMark(body); {
+	case marked == "utf-8":
+		body = body[size:]
+	case len(body) >= 2 && (marked != "" || body[0] == 0 || body[1] == 0):
+		return decodeText(wideUnicode(body), body)
+	}
+	if name := charsetName(charsetParam(contentType)); name != "" && name != "utf-8" && !utf8.Valid(body) {
+		named, _ := charset.Lookup(name)
+		return decodeText(named, body)
+	}
+	return body
+}
+
+// wideUnicode tells UTF-16 from UTF-32, and the order of their bytes, by the first
+// characters of a JSON text, which are a mark or ASCII. Its decoders drop the mark.
+func wideUnicode(body []byte) encoding.Encoding {
+	var zeros uint8
+	for i := range min(len(body), 4) {
+		if body[i] == 0 {
+			zeros |= 8 >> i
+		}
+	}
+	switch first := body[0]; {
+	case len(body) >= 4 && (zeros == 0b1110 || zeros == 0b1100):
+		return utf32.UTF32(utf32.BigEndian, utf32.UseBOM)
+	case len(body) >= 4 && (zeros == 0b0111 || zeros == 0b0011):
+		return utf32.UTF32(utf32.LittleEndian, utf32.UseBOM)
+	case first == 0 || first == 0xfe:
+		return unicode.UTF16(unicode.BigEndian, unicode.UseBOM)
+	}
+	return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)
 }
 
 // byteOrderMark tells which charset a mark stands for and its size in bytes

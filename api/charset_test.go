@@ -6,6 +6,9 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/html/charset"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/encoding/unicode/utf32"
 )
 
 func TestText(t *testing.T) {
@@ -18,8 +21,18 @@ func TestText(t *testing.T) {
 		"json":                 {"application/json", `{"ü":1}`, `{"ü":1}`},
 		"utf-8":                {"text/html; charset=utf-8", "grün €", "grün €"},
 		"utf8":                 {"text/html; charset=utf8", "grün €", "grün €"},
-		"utf-8, bad bytes":     {"text/html; charset=utf-8", "a\xffb\xc3", "a\xffb\xc3"},
-		"no charset, bad":      {"", "a\xffb\xc3", "a\xffb\xc3"},
+		"utf-8, bad bytes":     {"text/html; charset=utf-8", "a\xffb\xc3", "a\uFFFDb\uFFFD"},
+		"no charset, bad":      {"", "a\xffb\xc3", "a\uFFFDb\uFFFD"},
+		"bad, cut short":       {"", "\xe2\x82", "\uFFFD"},
+		"bad, surrogates":      {"", "\xed\xa0\x80", "\uFFFD\uFFFD\uFFFD"},
+		"bad, overlong":        {"", "\xc0\xafx", "\uFFFD\uFFFDx"},
+		"bad, beyond Unicode":  {"", "\xf4\x90\x80\x80", "\uFFFD\uFFFD\uFFFD\uFFFD"},
+		"bad behind a mark":    {"", "\xef\xbb\xbf\xff", "\uFFFD"},
+		"unknown, bad":         {"text/plain; charset=klingon", "\xff\xfd", "\uFFFD\uFFFD"},
+		"refused, bad":         {"text/plain; charset=utf-7", "a\xff", "a\uFFFD"},
+		"utf-32 is no charset": {"text/plain; charset=utf-32", "\xff", "\uFFFD"},
+		"binary":               {"application/octet-stream", "\x00\x01\x80", "\x00\x01\uFFFD"},
+		"x-user-defined":       {"text/plain; charset=x-user-defined", "a\xff", "a\uF7FF"},
 		"iso-8859-1":           {"text/html; charset=iso-8859-1", "gr\xfcn", "grün"},
 		"iso-8859-1, C1":       {"text/html; charset=iso-8859-1", "\x80", "€"},
 		"us-ascii":             {"text/plain; charset=US-ASCII", "a\xe9", "aé"},
@@ -55,12 +68,12 @@ func TestText(t *testing.T) {
 		"mark, utf-8, twice":      {"", "\xef\xbb\xbf\xef\xbb\xbfx", "\uFEFFx"},
 		"mark, utf-8, in front":   {"text/plain; charset=utf-8", "\xef\xbb\xbfgrün", "grün"},
 		"mark, utf-8, alone":      {"", "\xef\xbb\xbf", ""},
-		"mark, utf-8, cut":        {"", "\xef\xbb", "\xef\xbb"},
+		"mark, utf-8, cut":        {"", "\xef\xbb", "\uFFFD"},
 		"mark, little":            {"text/plain", "\xff\xfeh\x00", "h"},
 		"mark, big":               {"", "\xfe\xff\x00h", "h"},
 		"header before mark":      {"text/plain; charset=iso-8859-1", "\xef\xbb\xbfx", "ï»¿x"},
 		"header before mark, 16":  {"text/plain; charset=iso-8859-1", "\xff\xfex", "ÿþx"},
-		"utf-8 before mark":       {"text/plain; charset=utf-8", "\xff\xfeh\x00", "\xff\xfeh\x00"},
+		"utf-8 before mark":       {"text/plain; charset=utf-8", "\xff\xfeh\x00", "\uFFFD\uFFFDh\x00"},
 		"unknown":                 {"text/plain; charset=klingon", "grün", "grün"},
 		"unknown, mark":           {"text/plain; charset=klingon", "\xff\xfeh\x00", "h"},
 		"refused by browsers":     {"text/plain; charset=hz-gb-2312", "plain", "plain"},
@@ -131,8 +144,7 @@ func TestTextAllocations(t *testing.T) {
 	}
 }
 
-// Whatever the header and the body: no panic, and valid UTF-8 unless the body
-// itself was taken for UTF-8; the fast way and the table agree on what that is.
+// Whatever the header and the body: no panic, and valid UTF-8; what is UTF-8 comes as it is.
 func FuzzText(f *testing.F) {
 	for _, label := range []string{"", "utf-8", "UTF8", "utf-16", "utf-16be", "gb18030", "big5", "euc-jp", "iso-2022-jp", "shift_jis", "euc-kr", "koi8-r", "x-user-defined", "hz-gb-2312", "?"} {
 		f.Add("text/plain; charset="+label, []byte("\xff\xfea\x00\x1b$B\x93\xfa\x94\x39\xda\x33 \xef\xbb\xbf"))
@@ -140,23 +152,80 @@ func FuzzText(f *testing.F) {
 	f.Add(`a;b="\";charset=x";charset='koi8-r' ;c`, []byte("\xef\xbb\xbfx"))
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
 		got := text(body, contentType)
+		if !utf8.ValidString(got) {
+			t.Errorf("%q: %q is not valid UTF-8", contentType, got)
+		}
 		_, name := charset.Lookup(charsetParam(contentType))
 		if label := charsetParam(contentType); strings.ContainsAny(label, ";") && !strings.Contains(contentType, `"`) {
 			t.Errorf("%q: the label %q holds a semicolon", contentType, label)
 		}
 		marked, size := byteOrderMark(body)
 		asIs := name == "utf-8" || (name == "" || name == "replacement") && (marked == "" || marked == "utf-8")
-		if !asIs {
-			if !utf8.ValidString(got) {
-				t.Errorf("%q: %q is not valid UTF-8", contentType, got)
-			}
-			return
-		}
 		if marked != "utf-8" {
 			size = 0
 		}
-		if got != string(body[size:]) {
+		if asIs && utf8.Valid(body) && got != string(body[size:]) {
 			t.Errorf("%q: got %q, want %q as it is", contentType, got, body)
 		}
+		jsonText(body, contentType)
 	})
+}
+
+// wide is s in UTF-16 or UTF-32.
+func wide(t *testing.T, as encoding.Encoding, s string) string {
+	t.Helper()
+	out, err := as.NewEncoder().String(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// JSON in each form of Unicode, marked or not, and in the charset that the header names, is
+// the same value.
+func TestJSONText(t *testing.T) {
+	type form struct{ name, contentType, body string }
+	const utf8Mark = "\xef\xbb\xbf"
+	for _, want := range []string{`{"a":"grün 💩"}`, `"日"`, `"Ā"`, `[]`, `1`, `-1`, ` 0`} {
+		forms := []form{
+			{"utf-8", "", want},
+			{"utf-8, mark", "application/json", utf8Mark + want},
+			{"utf-8, mark, another charset", "application/json; charset=iso-8859-1", utf8Mark + want},
+			{"utf-8, another charset", "application/json; charset=iso-8859-1", want},
+		}
+		for name, as := range map[string]encoding.Encoding{
+			"utf-16le":       unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM),
+			"utf-16be":       unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM),
+			"utf-16le, mark": unicode.UTF16(unicode.LittleEndian, unicode.UseBOM),
+			"utf-16be, mark": unicode.UTF16(unicode.BigEndian, unicode.UseBOM),
+			"utf-32le":       utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM),
+			"utf-32be":       utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM),
+			"utf-32le, mark": utf32.UTF32(utf32.LittleEndian, utf32.UseBOM),
+			"utf-32be, mark": utf32.UTF32(utf32.BigEndian, utf32.UseBOM),
+		} {
+			forms = append(forms, form{name, "application/json", wide(t, as, want)}, form{name, "application/json; charset=utf-8", wide(t, as, want)})
+		}
+		for _, f := range forms {
+			if got := jsonText([]byte(f.body), f.contentType); string(got) != want {
+				t.Errorf("%s (%q): %q, want %q", f.name, f.contentType, got, want)
+			}
+		}
+	}
+	for name, c := range map[string]form{
+		"nothing":            {"", "", ""},
+		"a mark alone":       {"", "", utf8Mark},
+		"the charset helps":  {`"é"`, "application/json; charset=iso-8859-1", "\"\xe9\""},
+		"no charset, bad":    {"\"\xe9\"", "application/json", "\"\xe9\""},
+		"unknown, bad":       {"\"\xe9\"", "application/json; charset=klingon", "\"\xe9\""},
+		"one byte":           {"\x00", "", "\x00"},
+		"two marks, one cut": {utf8Mark + "1", "", utf8Mark + utf8Mark + "1"},
+	} {
+		if got := jsonText([]byte(c.body), c.contentType); string(got) != c.name {
+			t.Errorf("%s: %q, want %q", name, got, c.name)
+		}
+	}
+	body := []byte(`{"a":1}`)
+	if got := jsonText(body, "application/json"); &got[0] != &body[0] {
+		t.Error("UTF-8 is copied")
+	}
 }

@@ -67,6 +67,15 @@ type Config struct {
 	// MaxHeaderBytes bounds an answer's head in bytes; a larger one is
 	// ErrTooLarge. Zero means 256 KiB, negative no bound.
 	MaxHeaderBytes int
+	// Lenient takes answers that browsers take though they break the grammar, where that
+	// can't change how long a body is: lines among the headers without a valid name are
+	// left out, with those that continue them; blanks may stand before a header's colon,
+	// behind a chunk's size, and several before the status; Transfer-Encoding: identity
+	// alone, beside one Content-Length at most, counts as none. A line that resembles
+	// Content-Length, Transfer-Encoding, Connection, Trailer or Upgrade gets no leniency: it
+	// stays a *ProtocolError (RFC 9112 §6.3, §11.1), as do NUL and bare CR. A proxy's answers
+	// to CONNECT are read so too. The zero value is strict.
+	Lenient bool
 	// MaxBodyBytes bounds what a call keeps of bodies in memory, in bytes, decoded: an
 	// answer's that is larger is ErrTooLarge. The redirects in its History count; each
 	// is cut to 64 KiB, and to what the others have left. Streams have no bound. Zero
@@ -174,6 +183,7 @@ func (cfg *Config) scheduler() actors.Config {
 		DialTimeout:           cfg.DialTimeout,
 		ResponseHeaderTimeout: cfg.ResponseHeaderTimeout,
 		MaxHeaderBytes:        cfg.MaxHeaderBytes,
+		Lenient:               cfg.Lenient,
 		PipelineDepth:         cfg.Pipeline.Depth,
 		Breaker:               cfg.Breaker,
 		DialBackoff:           cfg.DialBackoff,
@@ -223,6 +233,7 @@ func (cfg *Config) settings() settings {
 	}
 	if choose != nil {
 		s.proxies = newProxies(choose, cfg.TLS)
+		s.proxies.lenient = cfg.Lenient
 	}
 	return s
 }

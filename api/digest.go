@@ -74,7 +74,8 @@ func hasControl(s string) bool {
 //
 // A nonce is used for the whole origin: the parameter domain, which may say less
 // or more, is ignored, as is a second realm, which costs a 401 at each change.
-// Authentication-Info is not looked at (§3.5).
+// Of Authentication-Info the nextnonce is used (§3.5). Its rspauth is not checked: who
+// stands between would leave it out, so that it proves nothing; TLS does.
 type digests struct {
 	cnonce func() string // nil: random; tests fix it
 
@@ -147,6 +148,20 @@ func (d *digests) challenged(origin string, u digestUser, try *digestTry, values
 	return true, nil
 }
 
+// informed takes the Authentication-Info values of an answer that was not a 401. A nextnonce
+// takes the place of the nonce, for the requests to come and for another try at this one
+// (RFC 7616 §3.5). Of several answers the last counts: there are servers that know only the
+// nonce that they gave last.
+func (d *digests) informed(origin string, u digestUser, try *digestTry, values []string) {
+	nonce, _ := parseAuthParams(values).param("nextnonce")
+	n := try.nonce
+	if n == nil || nonce == "" || nonce == n.nonce || len(nonce) > maxDigestChallenge || hasControl(nonce) {
+		return
+	}
+	try.nonce = n.followedBy(strings.Clone(nonce))
+	d.remember(digestSpace{origin, u.user}, try.nonce)
+}
+
 func (d *digests) newCnonce() string {
 	if d.cnonce != nil {
 		return d.cnonce()
@@ -211,8 +226,20 @@ type digestNonce struct {
 	modern       bool   // the server knows RFC 7616, not only 2617
 	stale        bool   // only the nonce sent before was wrong
 	cnonce       string // one for all requests: that of the first is part of a -sess key (RFC 7616 §3.4.2)
+	keyNonce     string // the challenge's own, which is part of that key too, whatever nonces follow
 
 	count atomic.Uint64 // how many requests were given this nonce
+}
+
+// followedBy is n with the nonce that the server wants next, of which no request has been
+// given a count so far.
+func (n *digestNonce) followedBy(nonce string) *digestNonce {
+	return &digestNonce{
+		realm: n.realm, nonce: nonce, opaque: n.opaque,
+		algorithm: n.algorithm, hash: n.hash, rank: n.rank, session: n.session,
+		qop: n.qop, userhash: n.userhash, modern: n.modern,
+		cnonce: n.cnonce, keyNonce: n.keyNonce,
+	}
 }
 
 // bestDigest takes the challenge with the strongest hash, not the server's first
@@ -259,6 +286,7 @@ func readDigest(c *challenge) (*digestNonce, error) {
 		return nil, errors.New("it has a control character")
 	}
 	n := &digestNonce{realm: strings.Clone(realm), nonce: strings.Clone(nonce)}
+	n.keyNonce = n.nonce
 	if hasOpaque {
 		opaque = strings.Clone(opaque)
 		n.opaque = &opaque
@@ -306,7 +334,7 @@ func (n *digestNonce) authorization(u digestUser, count uint32, method, target s
 	nc := fmt.Sprintf("%08x", count)
 	secret := n.sum(u.user, n.realm, u.password) // §3.4.2
 	if n.session {
-		secret = n.sum(secret, n.nonce, n.cnonce)
+		secret = n.sum(secret, n.keyNonce, n.cnonce)
 	}
 	request := n.sum(method, target) // §3.4.3
 	var response string

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"crypto/md5"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -19,6 +20,7 @@ type digestServer struct {
 	userhash        bool
 	charset, opaque bool
 	realm, nonce    string
+	keyNonce        string // of the challenge, where another nonce has followed
 }
 
 func (s *digestServer) challenge() string {
@@ -75,7 +77,7 @@ func (s *digestServer) verify(value, method, target, user, password string) (fau
 	}
 	a1 := user + ":" + s.realm + ":" + password
 	if session {
-		a1 = h(a1) + ":" + s.nonce + ":" + p["cnonce"]
+		a1 = h(a1) + ":" + cmp.Or(s.keyNonce, s.nonce) + ":" + p["cnonce"]
 	}
 	a2 := h(method + ":" + target)
 	response := h(h(a1) + ":" + s.nonce + ":" + a2)

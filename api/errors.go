@@ -72,6 +72,10 @@ var (
 	// ErrReservedHeader comes inside an *InputError: a Host, Content-Length or
 	// Transfer-Encoding key among the caller's headers. Nothing was sent.
 	ErrReservedHeader = errors.New("this header is derived from the URL and the body")
+	// ErrBodyGone tells that a request could not be sent once more, as its body has been
+	// read and can't be read from its start again. It comes inside a *RedirectError, and
+	// from Response.NotRepeated.
+	ErrBodyGone = errors.New("the body has been read and can't be sent again; give one that can: bytes, a string, a File with Seek or ReadAt")
 	// ErrTooManyRedirects comes inside a *RedirectError: MaxRedirects were followed
 	// already.
 	ErrTooManyRedirects = errors.New("too many redirects; raise MaxRedirects, or look at them with NoRedirect")
@@ -129,11 +133,12 @@ type IOError struct {
 }
 
 // ProtocolError tells that the server's bytes are not HTTP/1, or leave in doubt
-// where a message ends (RFC 9112 §6.3). The connection is closed.
+// where a message ends (RFC 9112 §6.3). The connection is closed. Its text quotes up to 80
+// characters of them, without the values of secret headers and parameters.
 type ProtocolError struct {
 	URL        string   // without user info
 	Op         Op       // OpRead
-	Sent       Sent     // what the server may have seen
+	Sent       Sent     // what the server may have seen; SentNothing where it spoke before it was asked
 	RemoteAddr net.Addr // the server's address
 	Err        error    // the codec's complaint, with the RFC's section
 	Trace      Trace    // when what happened; of the last try
@@ -232,7 +237,7 @@ func (r *request) explain(err error, t Trace) error {
 	if !errors.As(err, &c) {
 		return fmt.Errorf("troupe: %s: %w", &r.to, err)
 	}
-	r.lost = c
+	r.lost, t.Sent = c, c.Sent
 	f := failure{URL: r.to.String(), Op: c.Op, Sent: c.Sent, RemoteAddr: c.RemoteAddr, Err: c.Err, Trace: t}
 	switch {
 	case c.Op <= OpTLS:

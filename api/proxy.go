@@ -95,6 +95,8 @@ type proxies struct {
 	choose func(*url.URL) (*url.URL, error) // nil: none
 	tls    *tls.Config                      // for https proxies; nil: Go's defaults
 
+	lenient bool // their answers are read so
+
 	mu    sync.Mutex
 	known map[proxyKey]*conn.Proxy
 	order []proxyKey // those known, oldest first
@@ -138,6 +140,9 @@ func (p *proxies) of(target *url.URL) (*conn.Proxy, error) {
 	through, err := conn.ParseProxy(u, p.tls)
 	if err != nil {
 		return nil, &InputError{Field: "Config.Proxy", Reason: "it returned what is not a proxy's URL", Err: err, Fix: "return one like http://proxy.example:3128, or nil for none"}
+	}
+	if p.lenient {
+		through.SetLenient()
 	}
 	p.keep(key, through)
 	return through, nil

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"strconv"
 )
 
@@ -21,8 +20,6 @@ func (e *RedirectError) Error() string {
 
 // Unwrap returns the reason.
 func (e *RedirectError) Unwrap() error { return e.Err }
-
-var errBodyGone = errors.New("the body has been read and can't be sent again; give one that can: bytes, a string, a File with Seek or ReadAt")
 
 // follow makes r the request that a redirect asks for (RFC 9110 §15.4). An answer
 // that is none, or that the caller wants to see, ends the call.
@@ -54,7 +51,7 @@ func (r *request) follow(ctx context.Context, resp *Response) (again bool, err e
 			r.payload = payload{claimed: r.claimed}
 		}
 	} else if !r.replayable() {
-		return refuse(errBodyGone)
+		return refuse(ErrBodyGone)
 	} else if err := r.rewind(ctx); err != nil {
 		if r.session.sched.Halted(ctx) != nil {
 			return false, r.between(ctx, err)

@@ -39,6 +39,7 @@ type Response struct {
 type rare struct {
 	history []*Response // oldest first
 	body    *bodyReader // of StreamBody
+	unmet   error       // see NotRepeated
 }
 
 func (r *Response) more() *rare {
@@ -63,7 +64,8 @@ func (r *Response) Content() []byte {
 }
 
 // Text is Content as a string, decoded from the charset that Content-Type names, or else
-// that a byte order mark tells, or else taken to be UTF-8. It is made once and stays
+// that a byte order mark tells, or else taken to be UTF-8. It is valid UTF-8 whatever
+// came: bytes that make no sense in the charset become U+FFFD. It is made once and stays
 // after Release.
 func (r *Response) Text() string {
 	if r.text == "" {
@@ -114,9 +116,11 @@ func (r *Response) Connection() *Connection {
 	return &r.connection
 }
 
-// JSON decodes Content into v with encoding/json.
+// JSON decodes Content into v with encoding/json. A byte order mark is left out; UTF-16 and
+// UTF-32, which older senders use (RFC 4627 §3), are known by their zeros, and what is not
+// UTF-8 is read by the charset of Content-Type, where that names one.
 func (r *Response) JSON(v any) error {
-	if err := json.Unmarshal(r.Content(), v); err != nil {
+	if err := json.Unmarshal(jsonText(r.Content(), r.Header("Content-Type")), v); err != nil {
 		return fmt.Errorf("troupe: %s: status %d, decoding %d bytes of body as JSON: %w", r.shown(), r.status, len(r.Content()), err)
 	}
 	return nil
@@ -153,6 +157,19 @@ func (r *Response) History() []*Response {
 		return nil
 	}
 	return r.rare.history
+}
+
+// NotRepeated tells why the call ends with this answer where it asked for the request once
+// more: a 401 to DigestAuth, a 417 to an Expect of ExpectContinue, a status of
+// Retry.Statuses to an idempotent request. It is ErrBodyGone where the body could not be sent
+// again; for a 401 it may also be that the server refused user or password, or offers nothing
+// that can be answered. It is nil for all other answers. (A redirect that can't be followed
+// is a *RedirectError.)
+func (r *Response) NotRepeated() error {
+	if r.rare == nil {
+		return nil
+	}
+	return r.rare.unmet
 }
 
 // Release hands the buffers back for reuse. It is optional and idempotent, and may be

@@ -197,6 +197,9 @@ func (r *request) retryAnswer(ctx context.Context, resp *Response) (again bool, 
 	case p.MaxWait > 0 && wait > p.MaxWait:
 		return false, nil
 	}
+	if r.connection == nil && r.idempotent() && !r.replayable() {
+		resp.more().unmet = ErrBodyGone
+	}
 	if r.connection != nil || !r.idempotent() || !r.replayable() || !r.allowed(ctx, wait) || !r.session.sched.MayRetry(r.to.Origin) {
 		return false, nil
 	}

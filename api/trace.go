@@ -18,10 +18,11 @@ type Trace struct {
 	Queued    time.Duration // the wait for the call's own body and for a connection, without the making of one
 	Dial      time.Duration // name lookup and connect, a proxy's tunnel included; 0 where Reused
 	TLS       time.Duration // the handshake; 0 where Reused
-	Write     time.Duration // until the last byte of the request was handed to the socket
+	Write     time.Duration // until the last byte of the request was handed to the socket; 0 where it was not
 	FirstByte time.Duration // from there to the first byte of the answer
 	Total     time.Duration // from the call's beginning, of all tries and the waits between them, to the last byte; StreamBody: to the latest read
 
+	Sent         Sent     // SentPart where the answer came before the whole request had gone out
 	Attempts     int      // how often the request was sent; 1 for most
 	Reused       bool     // the connection had served another call
 	Peer         net.Addr // nil where there was no connection
@@ -38,6 +39,9 @@ func (r *Response) Trace() Trace {
 		return Trace{Attempts: int(r.tries)}
 	}
 	t := trace(&a.Times, a.Conn, int(r.tries))
+	if t.Sent == SentNothing { // it was answered
+		t.Sent = SentPart
+	}
 	t.Protocol = "HTTP/1." + strconv.Itoa(a.Head.Minor())
 	return t
 }
@@ -47,6 +51,9 @@ func trace(times *actors.Times, c *actors.Conn, tries int) Trace {
 	t := Trace{
 		Queued: s.Queued, Dial: s.Dial, TLS: s.TLS, Write: s.Write, FirstByte: s.FirstByte, Total: s.Total,
 		Attempts: tries, Reused: s.Reused,
+	}
+	if s.Whole {
+		t.Sent = SentAll
 	}
 	if c != nil {
 		t.Peer, t.ConnectionID = c.RemoteAddr(), c.ID()

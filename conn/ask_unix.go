@@ -39,6 +39,7 @@ func (c *Conn) Ask(head []byte) (Sent, error) {
 	if c.dead || c.sock.cause.Load() != nil {
 		return SentNothing, ErrStale
 	}
+	fresh := !c.begun
 	c.start()
 	a := &c.ask
 	if a.step == nil {
@@ -49,12 +50,15 @@ func (c *Conn) Ask(head []byte) (Sent, error) {
 	a.out = nil
 	switch {
 	case a.stale:
-		c.dead = true
+		if c.dead = true; fresh {
+			c.hearGreeting()
+		}
 		return SentNothing, ErrStale
 	case a.werr != nil:
 		err = &net.OpError{Op: "write", Net: "tcp", Addr: c.remote, Err: os.NewSyscallError("write", a.werr)}
 	case !a.asked: // the socket was closed from outside
 	case a.n < len(head):
+		c.watch.head = isHead(head)
 		c.watchOut()
 		var k int64
 		k, err = c.put(nil, head[a.n:])

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/seed53b03582/troupe/conn/http1"
 )
 
 // TLSError is a failed TLS handshake: with whom, which certificate came, and why
@@ -72,7 +74,7 @@ func (e *TLSError) advice() string {
 		if string(noTLS.RecordHeader[:]) == "HTTP/" {
 			return "the server speaks plain HTTP on this port: use http://, or another port"
 		}
-		return "the server does not speak TLS on this port: use http://, or another port"
+		return "the server does not speak TLS on this port, it sent " + http1.Quote(noTLS.RecordHeader[:], SecretField) + ": use http://, or another port"
 	case errors.As(e.Err, &remote) && remote.Op == "remote error":
 		return alertAdvice(remote.Err)
 	case errors.Is(e.Err, io.EOF), errors.Is(e.Err, io.ErrUnexpectedEOF):

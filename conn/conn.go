@@ -32,6 +32,7 @@ type Conn struct {
 	finished bool // the whole answer came in
 	unseen   bool // the last read left no room: more may wait behind it
 	dead     bool // a look said so, and may have taken what it saw
+	lenient  bool // answers are read so
 	torn     bool // a write failed: whether the peer closed in good order can't be known
 
 	heard     bool  // a byte came in since the request began
@@ -54,6 +55,7 @@ type Conn struct {
 // New takes over nc, a freshly opened socket.
 func New(nc net.Conn, buffers *Buffers) *Conn {
 	c := &Conn{remote: nc.RemoteAddr(), buffers: buffers}
+	c.watch.stall, c.watch.look, c.watch.finish = stallTime, lookTime, finishTime
 	c.sock.open(nc)
 	c.nc = &c.sock
 	switch nc.(type) {
@@ -103,12 +105,15 @@ func (c *Conn) start() {
 // do.
 func (c *Conn) Write(head, body []byte, whole bool) (Sent, error) {
 	c.start()
+	c.watch.head = isHead(head)
 	if len(body) > 0 || len(head) > takenAtOnce {
 		c.watchOut()
 	}
 	n, err := c.put(head, body)
 	return c.sent(n, int64(len(head)+len(body)), whole, err)
 }
+
+func isHead(head []byte) bool { return len(head) > 5 && string(head[:5]) == "HEAD " }
 
 // put writes head and body. Only plain sockets tell how much of a write went out
 // that was ended on the way.
@@ -339,13 +344,23 @@ func (c *Conn) Alive(idle time.Duration) bool {
 	if !c.secure && c.sock.raw == nil && !c.unseen && idle < freshFor {
 		return true
 	}
-	c.dead = !c.sock.quiet(c.nc)
+	c.dead = !c.sock.quiet(c.nc, !c.begun)
+	if c.dead && !c.begun {
+		c.hearGreeting()
+	}
 	return !c.dead
 }
 
-// Complaint is the TLS alert that a look found, by which the server said why it ends
-// the connection; nil where it did not.
+// Complaint is what a look found that another connection would find too: the TLS alert by
+// which the server said why it ends this one, or an *http1.Error about the greeting of
+// another protocol. It is nil where it found neither.
 func (c *Conn) Complaint() error { return c.sock.alert }
+
+// Greeted tells whether the server speaks another protocol, in which it speaks first.
+func (c *Conn) Greeted() bool {
+	_, other := c.sock.alert.(*http1.Error)
+	return other
+}
 
 // Suspect tells whether an idle connection is worth a call to Alive. Any
 // goroutine may ask; the answer means something only if the connection was idle

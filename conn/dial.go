@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"syscall"
 )
 
@@ -22,11 +23,15 @@ func Dial(ctx context.Context, d Driver, address string) (net.Conn, error) {
 
 // TLSConfig derives from base what an origin's connections use: the name to
 // verify unless base has one, ALPN http/1.1 (RFC 7301), and a session cache so
-// that the second handshake is short. base is not changed.
+// that the second handshake is short. base is not changed. The zone of an IPv6
+// address is this machine's alone (RFC 6874 §1): no certificate has one.
 func TLSConfig(base *tls.Config, host string) *tls.Config {
 	cfg := base.Clone()
 	if cfg.ServerName == "" {
 		cfg.ServerName = host
+	}
+	if ip, err := netip.ParseAddr(cfg.ServerName); err == nil {
+		cfg.ServerName = ip.WithZone("").String()
 	}
 	cfg.NextProtos = []string{"http/1.1"}
 	if cfg.MinVersion == 0 {

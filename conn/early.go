@@ -35,6 +35,14 @@ const (
 	// any in use; and servers give up on one after 10 s and more.
 	stallTime = 5 * time.Second
 
+	// finishTime is how long an upload may still take once a 2xx answer is whole: such
+	// a server has decided without the rest. It is what net/http grants.
+	finishTime = 50 * time.Millisecond
+
+	// maxAhead is how much of a 2xx answer is read beside the writing, to see whether
+	// it is whole: what comes early is a receipt, and has to be kept in memory here.
+	maxAhead = 256 << 10
+
 	// lookTime bounds the look for an answer behind a write that failed. What
 	// came before a reset lies in the receive queue; else the read fails at once.
 	lookTime = 100 * time.Millisecond
@@ -48,12 +56,15 @@ type finding uint8
 //	unheard  no byte of a final answer               goes on
 //	begun    a 2xx, which servers may begin while    goes on as long as it makes progress
 //	         they still read
+//	whole    all of a 2xx                            goes on for finishTime
 //	final    another status, a 2xx that closes the   ends
-//	         connection, or what is no answer
+//	         connection, what is no answer, or
+//	         a whole 2xx and its time is over
 //	gone     a FIN, or an error of the socket        ends
 const (
 	unheard finding = iota
 	begun
+	whole
 	final
 	gone
 )
@@ -66,12 +77,27 @@ type watch struct {
 	ended  chan struct{} // gets one when that has ended
 	set    bool          // the timer, or the goroutine, is on its way
 	unable bool          // the conn has no read deadline: a Read could not be ended
-	told   chan struct{} // gets one when the upload is to end
 
-	// mu is held while a write deadline is set, so that it fits what is found.
-	mu    sync.Mutex
-	found finding // only grows during a request
-	long  bool    // the write under way goes on where a deadline has ended it
+	// stallTime, lookTime and finishTime, but in tests: those that are not about them must not
+	// depend on how fast the machine is, and those that are must not take seconds.
+	stall, look, finish time.Duration
+
+	told chan struct{} // gets one when the upload is to end
+	head bool          // the request is a HEAD: its answer has no body
+
+	// mu is held while a deadline is set, so that it fits what is found.
+	mu      sync.Mutex
+	found   finding   // only grows during a request
+	long    bool      // the write under way goes on where a deadline has ended it
+	until   time.Time // when the time of the upload is over, once its answer is whole
+	leaving bool      // unwatch waits for the goroutine
+}
+
+// ahead is what of an answer has been read beside the writing. It stays in the buffer.
+type ahead struct {
+	h    http1.Head
+	body http1.Body
+	at   int // how much of the buffer has been looked at; 0: the head is not whole
 }
 
 // past is a deadline that ends what is under way.
@@ -106,19 +132,30 @@ func (c *Conn) unwatch() {
 	if w.timer.Stop() {
 		return
 	}
-	c.sock.SetReadDeadline(past)
+	w.leave(true, &c.sock)
 	<-w.ended
-	c.sock.SetReadDeadline(time.Time{})
+	w.leave(false, &c.sock)
+}
+
+// leave ends the goroutine's Read, or takes that back.
+func (w *watch) leave(now bool, s *socket) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.leaving = now; now {
+		s.SetReadDeadline(past)
+	} else {
+		s.SetReadDeadline(time.Time{})
+	}
 }
 
 // listen is the watch's goroutine.
 func (c *Conn) listen() {
 	defer func() { c.watch.ended <- struct{}{} }()
 	defer func() { _ = recover() }() // a driver's SetWriteDeadline must not take others along
-	var h http1.Head
+	var a ahead
 	for over := false; !over; {
 		var found finding
-		found, over = c.hearMore(&h)
+		found, over = c.hearMore(&a)
 		c.watch.note(found, &c.sock)
 	}
 }
@@ -131,12 +168,19 @@ func (w *watch) note(found finding, s *socket) {
 		return
 	}
 	w.found = found
-	if found == begun && !w.long {
-		s.SetWriteDeadline(time.Now().Add(stallTime))
-	} else {
+	switch {
+	case found == whole:
+		w.until = time.Now().Add(w.finish)
+		s.SetWriteDeadline(w.until)
+		if !w.leaving {
+			s.SetReadDeadline(w.until)
+		}
+	case found == begun && !w.long:
+		s.SetWriteDeadline(time.Now().Add(w.stall))
+	default:
 		s.SetWriteDeadline(past)
 	}
-	if found > begun {
+	if found > whole {
 		select {
 		case w.told <- struct{}{}:
 		default:
@@ -151,7 +195,7 @@ func (c *Conn) Answered() <-chan struct{} { return c.watch.told }
 // hearMore reads once where what is there tells nothing. over says that nothing
 // is left to be found. A driver's Read, or a Tap, that panics ends the connection,
 // as it does on the owner's goroutine, and not the program.
-func (c *Conn) hearMore(h *http1.Head) (found finding, over bool) {
+func (c *Conn) hearMore(a *ahead) (found finding, over bool) {
 	defer func() {
 		if v := recover(); v != nil {
 			c.pending = fmt.Errorf("reading beside the writing panicked: %v", v)
@@ -159,18 +203,64 @@ func (c *Conn) hearMore(h *http1.Head) (found finding, over bool) {
 		}
 	}()
 	c.borrow()
-	if found, over = c.hear(h, http1.Limits{}); over {
-		return found, true
+	seen, over := c.hearAnswer(a)
+	if over {
+		return seen, true
 	}
 	switch err := c.fill(); {
+	case err == nil && seen == whole: // what nobody asked for
+		return final, true
 	case err == nil:
-		return c.hear(h, http1.Limits{})
+		return c.hearAnswer(a)
 	case IsTimeout(err):
-		return unheard, true
+		return c.watch.outOfTime(seen), true
 	default:
 		c.pending = err
 		return gone, true
 	}
+}
+
+// outOfTime tells what follows when a Read beside the writing was ended: by unwatch, or, once
+// the answer is whole, because the upload's time is over.
+func (w *watch) outOfTime(seen finding) finding {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if seen == whole && !w.leaving {
+		return final
+	}
+	return seen
+}
+
+// hearAnswer is hear, and looks for the end of a 2xx answer behind its head.
+func (c *Conn) hearAnswer(a *ahead) (found finding, over bool) {
+	if a.at == 0 {
+		if found, over = c.hear(&a.h, http1.Limits{}); found != begun || !over {
+			return found, over
+		}
+		method := "GET"
+		if c.watch.head {
+			method = "HEAD"
+		}
+		n, _ := a.h.Parse(c.buf[c.r:c.w], c.reading(http1.Limits{}))
+		if a.body.Start(method, &a.h, c.buf[c.r:c.r+n], c.reading(http1.Limits{})) != nil {
+			return final, true
+		}
+		a.at = n
+	}
+	for !a.body.Done() {
+		_, n, err := a.body.Next(c.buf[c.r+a.at : c.w])
+		a.at += n
+		switch {
+		case err == http1.ErrNeedMore:
+			return begun, a.at >= maxAhead
+		case err != nil:
+			return final, true
+		}
+	}
+	if c.r+a.at < c.w { // what nobody asked for
+		return final, true
+	}
+	return whole, false
 }
 
 // statusAt is where a status line has its code.
@@ -185,7 +275,7 @@ func (c *Conn) hear(h *http1.Head, limits http1.Limits) (found finding, over boo
 		if len(in) > statusAt && in[statusAt] > '2' {
 			return final, true
 		}
-		n, err := h.Parse(in, limits)
+		n, err := h.Parse(in, c.reading(limits))
 		if err == http1.ErrNeedMore {
 			if len(in) > statusAt && in[statusAt] == '2' {
 				return begun, false
@@ -218,21 +308,25 @@ func (c *Conn) pace(resumes bool) (long bool, err error) {
 	w := &c.watch
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.long = resumes && w.found == unheard
+	w.long = resumes && w.found != begun
 	switch {
 	case w.found == begun:
-		c.sock.SetWriteDeadline(time.Now().Add(stallTime))
-	case w.found > begun:
+		c.sock.SetWriteDeadline(time.Now().Add(w.stall))
+	case w.found > whole, w.found == whole && !time.Now().Before(w.until):
 		return false, ErrAnswered
+	case w.found == whole:
+		c.sock.SetWriteDeadline(w.until)
 	}
 	return w.long, nil
 }
 
-// woken tells whether a long write was ended only to go on in strides.
+// woken tells whether a long write was ended only to go on: in strides, or for as long as a
+// whole answer leaves it.
 func (c *Conn) woken(err error) bool {
-	c.watch.mu.Lock()
-	defer c.watch.mu.Unlock()
-	return c.watch.found == begun && IsTimeout(err)
+	w := &c.watch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return IsTimeout(err) && (w.found == begun || w.found == whole && time.Now().Before(w.until))
 }
 
 // wholeOut is called when the last byte of a request was handed over.
@@ -253,7 +347,7 @@ func (c *Conn) cutShort(err error) error {
 	switch {
 	case ended, found != unheard && IsTimeout(err): // the watch ended it
 		err = ErrAnswered
-	case found == begun, found == final, found == unheard && c.lookBehind():
+	case found == begun, found == whole, found == final, found == unheard && c.lookBehind():
 		err, c.torn = ErrAnswered, true
 	}
 	if err == ErrAnswered {
@@ -275,7 +369,7 @@ func (c *Conn) refused(err error) error {
 // that refuse a body answer and close, and the reset that follows leaves what came
 // before it readable.
 func (c *Conn) lookBehind() bool {
-	if c.sock.SetReadDeadline(time.Now().Add(lookTime)) != nil {
+	if c.sock.SetReadDeadline(time.Now().Add(c.watch.look)) != nil {
 		return false
 	}
 	defer c.sock.SetReadDeadline(time.Time{})

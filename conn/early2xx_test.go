@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,7 +25,8 @@ func heard(t testing.TB, c *Conn) {
 }
 
 // A server that begins a 2xx answer while it still reads gets the whole body, byte
-// for byte, and the connection stays in use.
+// for byte, and the connection stays in use; also where the answer is whole, and the
+// body in time.
 func TestEarly2xxGoesOn(t *testing.T) {
 	body := []byte(text(hugeBody / 8))
 	for _, tr := range append(transports, overHiddenTCP) {
@@ -69,14 +74,17 @@ func TestEarly2xxStuck(t *testing.T) {
 		t.Run(up.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, p := overPipe.meet(t)
-				const reads = 10
+				c.watch.stall = stallTime
+				const reads, cut = 10, len(early200) - 1
 				p.work.Go(func() {
 					http.ReadRequest(p.br)
-					p.write(early200)
+					p.write(early200[:cut])
 					for range reads { // slow, but it goes on
 						time.Sleep(stallTime - time.Millisecond)
 						io.CopyN(io.Discard, p.raw, stride)
 					}
+					time.Sleep(2 * stallTime)
+					p.write(early200[cut:])
 				})
 				start := time.Now()
 				sent, err := up.send(t, c, make([]byte, 4<<20))
@@ -104,24 +112,25 @@ func TestEarly2xxStuck(t *testing.T) {
 	}
 }
 
-// The same over sockets, in real time.
+// The same over sockets.
 func TestEarly2xxStuckSockets(t *testing.T) {
 	for _, tr := range []transport{overTCP, overTLS} {
 		for _, up := range uploads {
-			if (tr.name == overTLS.name) != (up.name == "pieces") {
-				continue // each way of writing once is enough of what takes seconds
-			}
 			t.Run(up.name+" over "+tr.name, func(t *testing.T) {
-				t.Parallel()
 				c, p := tr.meet(t)
-				p.refuses(early200)
-				start := time.Now()
+				c.watch.stall = 20 * time.Millisecond
+				ended := make(chan struct{})
+				p.work.Go(func() {
+					if _, err := http.ReadRequest(p.br); err == nil {
+						p.write(early200[:20])
+						<-ended
+						p.write(early200[20:])
+					}
+				})
 				sent, err := up.send(t, c, make([]byte, hugeBody))
+				close(ended)
 				if sent != SentPart || err != ErrAnswered {
 					t.Fatalf("sent %v, %v", sent, err)
-				}
-				if took := time.Since(start); took < stallTime || took > 4*stallTime {
-					t.Errorf("ended after %v", took)
 				}
 				if r := receive(c, "PUT", 0); r != (reply{200, "hello", nil}) || c.Reusable() {
 					t.Errorf("%+v, reusable %t", r, c.Reusable())
@@ -131,27 +140,24 @@ func TestEarly2xxStuckSockets(t *testing.T) {
 	}
 }
 
-// Progress is what counts, also of a write that was begun as a whole.
-func TestEarly2xxSlowSockets(t *testing.T) {
+// Progress is what counts, also of a write that was begun as a whole: once a 2xx has
+// begun, each stride has a time of its own.
+func TestEarly2xxGivesEachStrideItsTime(t *testing.T) {
 	for _, tr := range []transport{overTCP, overTLS} {
 		for _, up := range uploads {
-			if (tr.name == overTLS.name) != (up.name == "pieces") {
-				continue // each way of writing once is enough of what takes seconds
-			}
 			t.Run(up.name+" over "+tr.name, func(t *testing.T) {
-				t.Parallel()
 				c, p := tr.meet(t)
+				d := &deadlines{TCPConn: c.sock.Conn.(*net.TCPConn)}
+				c.sock.Conn = d
 				p.work.Go(func() {
 					req, err := http.ReadRequest(p.br)
 					if err != nil {
 						return
 					}
-					p.write(early200)
-					for range 2 {
-						time.Sleep(stallTime * 3 / 5)
-						io.CopyN(io.Discard, req.Body, hugeBody/4)
-					}
+					p.write(early200[:20])
+					heard(t, c)
 					io.Copy(io.Discard, req.Body)
+					p.write(early200[20:])
 				})
 				if sent, err := up.send(t, c, make([]byte, hugeBody)); sent != SentAll || err != nil {
 					t.Fatalf("sent %v, %v", sent, err)
@@ -159,8 +165,275 @@ func TestEarly2xxSlowSockets(t *testing.T) {
 				if r := receive(c, "PUT", 0); r != (reply{200, "hello", nil}) || !c.Reusable() {
 					t.Errorf("%+v, reusable %t", r, c.Reusable())
 				}
+				d.check(t, hugeBody/2/stride) // the rest went into the sockets' buffers before
 			})
 		}
+	}
+}
+
+// deadlines keeps the write deadlines that were set.
+type deadlines struct {
+	*net.TCPConn
+	mu  sync.Mutex
+	set []time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.set = append(d.set, t)
+	return d.TCPConn.SetWriteDeadline(t)
+}
+
+// check wants so many deadlines that give time, none of them earlier than one before it, and
+// in the end none.
+func (d *deadlines) check(t *testing.T, atLeast int) {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	given, last := 0, past
+	for i, at := range d.set {
+		if at.IsZero() || at.Equal(past) {
+			continue
+		}
+		if given++; at.Before(last) {
+			t.Errorf("deadline %d goes back", i)
+		}
+		last = at
+	}
+	if given < atLeast {
+		t.Errorf("time was given %d times, want at least %d", given, atLeast)
+	}
+	if n := len(d.set); n == 0 || !d.set[n-1].IsZero() {
+		t.Error("a deadline is left behind")
+	}
+}
+
+// early are 2xx answers, cut where they may come early, and whether they are whole then.
+var early = []struct {
+	name, in, rest string
+	whole          bool
+	status         int
+	body           string
+}{
+	{"length", early200, "", true, 200, "hello"},
+	{"no body", "HTTP/1.1 204 No Content\r\n\r\n", "", true, 204, ""},
+	{"an empty body", "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", "", true, 201, ""},
+	{"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "", true, 200, "hello"},
+	{"behind an interim answer", "HTTP/1.1 103 Early Hints\r\n\r\n" + early200, "", true, 200, "hello"},
+	{"larger than a buffer", "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + strings.Repeat("x", 100000), "", true, 200, strings.Repeat("x", 100000)},
+	{"the head alone", early200[:len(early200)-5], "hello", false, 200, "hello"},
+	{"all but a byte", early200[:len(early200)-1], "o", false, 200, "hello"},
+	{"no last chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", "\r\n", false, 200, "hello"},
+	{"until close", "HTTP/1.1 200 OK\r\n\r\nhel", "lo", false, 200, "hello"},
+}
+
+// A 2xx answer that is whole leaves the body finishTime, however well it goes on; then the
+// answer is read and the connection of no use any more. One that is not yet whole does not.
+func TestEarly2xxWhole(t *testing.T) {
+	for _, tc := range early {
+		for _, up := range uploads {
+			t.Run(up.name+", "+tc.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c, p := overPipe.meet(t)
+					c.watch.finish = finishTime
+					const size, pieces = 4 << 20, 100
+					read := 0
+					var came time.Time
+					p.work.Go(func() {
+						req, err := http.ReadRequest(p.br)
+						if err != nil {
+							return
+						}
+						p.write(tc.in)
+						came = time.Now()
+						for range pieces { // ten times what the answer leaves it
+							time.Sleep(10 * finishTime / pieces)
+							n, err := io.CopyN(io.Discard, req.Body, size/pieces)
+							if read += int(n); err != nil {
+								return
+							}
+						}
+						n, _ := io.Copy(io.Discard, req.Body)
+						read += int(n)
+						p.write(tc.rest)
+						if strings.Contains(tc.name, "close") {
+							p.finish()
+						}
+					})
+					sent, err := up.send(t, c, make([]byte, size))
+					if tc.whole {
+						if took := time.Since(came); sent != SentPart || err != ErrAnswered || took != finishTime {
+							t.Errorf("sent %v, %v, after %v", sent, err, took)
+						}
+						if sent, err := c.More([]byte("x"), true); sent != SentPart || err != ErrAnswered {
+							t.Errorf("a further piece: sent %v, %v", sent, err)
+						}
+					} else if sent != SentAll || err != nil {
+						t.Errorf("sent %v, %v", sent, err)
+					}
+					if r := receive(c, "PUT", 0); r != (reply{tc.status, tc.body, nil}) {
+						t.Errorf("%d, %d bytes, %v", r.status, len(r.body), r.err)
+					}
+					if want := !tc.whole && tc.name != "until close"; c.Reusable() != want {
+						t.Errorf("reusable %t", c.Reusable())
+					}
+					c.Close()
+					p.work.Wait()
+					if (read == size) == tc.whole {
+						t.Errorf("the server read %d of %d", read, size)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A body that is out in time is followed by other requests, without any deadline of before.
+func TestEarly2xxWholeInTime(t *testing.T) {
+	for _, tc := range early {
+		if !tc.whole {
+			continue
+		}
+		for _, up := range uploads {
+			t.Run(up.name+", "+tc.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c, p := overPipe.meet(t)
+					c.watch.finish = finishTime
+					p.work.Go(func() {
+						req, err := http.ReadRequest(p.br)
+						if err != nil {
+							return
+						}
+						p.write(tc.in)
+						time.Sleep(finishTime - time.Nanosecond)
+						io.Copy(io.Discard, req.Body)
+						time.Sleep(time.Hour)
+						p.request()
+						p.write(okLength)
+					})
+					if sent, err := up.send(t, c, make([]byte, 1<<20)); sent != SentAll || err != nil {
+						t.Fatalf("sent %v, %v", sent, err)
+					}
+					if r := receive(c, "PUT", 0); r != (reply{tc.status, tc.body, nil}) || !c.Reusable() {
+						t.Errorf("%d, %d bytes, %v, reusable %t", r.status, len(r.body), r.err, c.Reusable())
+					}
+					c.Park()
+					if r := exchange(c, "GET"); r.err != nil || !c.Reusable() {
+						t.Errorf("the next: %+v", r)
+					}
+				})
+			})
+		}
+	}
+}
+
+// The same over sockets, whose long writes have to be ended: the server reads no more until
+// the upload's time is over.
+func TestEarly2xxWholeSockets(t *testing.T) {
+	for _, tr := range []transport{overTCP, overTLS, overHiddenTCP} {
+		for _, up := range append(joined, uploads...) {
+			for _, cut := range []int{12, len(early200)} { // what comes first
+				t.Run(fmt.Sprintf("%s over %s, %d bytes first", up.name, tr.name, cut), func(t *testing.T) {
+					c, p := tr.meet(t)
+					c.watch.finish = time.Millisecond
+					p.work.Go(func() {
+						if _, err := http.ReadRequest(p.br); err != nil {
+							return
+						}
+						p.write(early200[:cut])
+						if cut < len(early200) {
+							heard(t, c)
+						}
+						p.write(early200[cut:])
+					})
+					if sent, err := up.send(t, c, make([]byte, hugeBody)); sent != SentPart || err != ErrAnswered {
+						t.Fatalf("sent %v, %v", sent, err)
+					}
+					if r := receive(c, "PUT", 0); r != (reply{200, "hello", nil}) || c.Reusable() {
+						t.Errorf("%+v, reusable %t", r, c.Reusable())
+					}
+				})
+			}
+		}
+	}
+}
+
+// A HEAD's answer has no body: it is whole with its head, whatever length that tells.
+func TestEarly2xxOfHead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := overPipe.meet(t)
+		c.watch.finish = finishTime
+		p.work.Go(func() {
+			if _, err := http.ReadRequest(p.br); err == nil {
+				p.write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+			}
+		})
+		head := bytes.Replace(putHead(1<<20), []byte("PUT"), []byte("HEAD"), 1)
+		if sent, err := c.Write(head, make([]byte, 1<<20), true); sent != SentPart || err != ErrAnswered {
+			t.Errorf("sent %v, %v", sent, err)
+		}
+		if r := receive(c, "HEAD", 0); r != (reply{200, "", nil}) {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// What is too much to be kept is not read beside the writing: the body goes on.
+func TestEarly2xxTooLargeToHear(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := overPipe.meet(t)
+		c.watch.finish = finishTime
+		const size = 4 * maxAhead
+		p.work.Go(func() {
+			req, err := http.ReadRequest(p.br)
+			if err != nil {
+				return
+			}
+			p.work.Go(func() {
+				p.write("HTTP/1.1 200 OK\r\nContent-Length: "+strconv.Itoa(size)+"\r\n\r\n", strings.Repeat("x", size))
+			})
+			time.Sleep(time.Minute)
+			io.Copy(io.Discard, req.Body)
+		})
+		if sent, err := c.Write(putHead(1<<20), make([]byte, 1<<20), true); sent != SentAll || err != nil {
+			t.Fatalf("sent %v, %v", sent, err)
+		}
+		if c.w-c.r > 2*maxAhead {
+			t.Errorf("%d bytes are kept", c.w-c.r)
+		}
+		if r := receive(c, "PUT", 0); r.err != nil || len(r.body) != size || !c.Reusable() {
+			t.Errorf("%d, %d bytes, %v", r.status, len(r.body), r.err)
+		}
+	})
+}
+
+// Between two pieces the caller's own reader may take long: the end of the upload's time is
+// told, and so is more than an answer, at once.
+func TestEarly2xxWholeBetweenPieces(t *testing.T) {
+	for answer, after := range map[string]time.Duration{early200: finishTime, early200 + "x": 0} {
+		synctest.Test(t, func(t *testing.T) {
+			c, p := overPipe.meet(t)
+			c.watch.finish = finishTime
+			p.work.Go(func() {
+				io.ReadFull(p, make([]byte, len(putHead(15))+5))
+				p.write(answer)
+			})
+			if sent, err := c.Write(putHead(15), []byte("first"), false); sent != SentPart || err != nil {
+				t.Fatal(sent, err)
+			}
+			began := time.Now()
+			<-c.Answered()
+			if took := time.Since(began); took != watchAfter+after {
+				t.Errorf("told after %v", took)
+			}
+			if sent, err := c.More([]byte("the second"), true); sent != SentPart || err != ErrAnswered {
+				t.Errorf("sent %v, %v", sent, err)
+			}
+			if r := receive(c, "PUT", 0); r != (reply{200, "hello", nil}) || c.Reusable() {
+				t.Errorf("%+v, reusable %t", r, c.Reusable())
+			}
+		})
 	}
 }
 

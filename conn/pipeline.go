@@ -90,7 +90,7 @@ func (c *Conn) TakeHead(method string, h *http1.Head, dst []byte, limits http1.L
 		if c.r == c.w {
 			return dst, http1.ErrNeedMore
 		}
-		n, err := h.Parse(c.buf[c.r:c.w], limits)
+		n, err := h.Parse(c.buf[c.r:c.w], c.reading(limits))
 		if err != nil {
 			if err == http1.ErrHeadTooLarge {
 				err = ErrTooLarge
@@ -100,13 +100,14 @@ func (c *Conn) TakeHead(method string, h *http1.Head, dst []byte, limits http1.L
 		}
 		c.show(n)
 		if status := h.Status(); status >= 200 {
-			dst = append(dst, c.buf[c.r:c.r+n]...)
+			head := c.buf[c.r : c.r+n]
+			dst = append(dst, head...)
 			c.r += n
 			c.keep = h.KeepAlive()
 			p.headed, p.parsing, p.size = true, false, 0
-			return dst, c.startBody(method, h)
+			return dst, c.startBody(method, h, head)
 		}
-		if err := c.refuseInterim(h.Status()); err != nil {
+		if err := c.refuseInterim(h.Status(), n); err != nil {
 			return dst, err
 		}
 		c.r += n

@@ -14,7 +14,7 @@ import (
 	"github.com/seed53b03582/troupe/conn/http1"
 )
 
-// Proxy is where connections go through. It never changes; its identity is part
+// Proxy is where connections go through. In use it never changes; its identity is part
 // of an origin's key. A nil one is none.
 type Proxy struct {
 	scheme   string // one of proxyPorts
@@ -22,6 +22,7 @@ type Proxy struct {
 	user     string
 	password string
 	tls      *tls.Config // for https only
+	lenient  bool        // its own answers are read so
 }
 
 // proxyPorts are the schemes of proxies and their ports where the URL has none
@@ -45,7 +46,10 @@ func ParseProxy(u *url.URL, settings *tls.Config) (*Proxy, error) {
 	case !known:
 		return nil, fmt.Errorf("the proxy's scheme %.20q is not supported: use http, https, socks5 or socks5h", p.scheme)
 	}
-	host := strings.ToLower(u.Hostname())
+	host, zone, zoned := strings.Cut(u.Hostname(), "%")
+	if host = strings.ToLower(host); zoned {
+		host += "%" + zone // as the interface is called
+	}
 	if err := checkProxyHost(host); err != nil {
 		return nil, err
 	}
@@ -72,6 +76,10 @@ func ParseProxy(u *url.URL, settings *tls.Config) (*Proxy, error) {
 	}
 	return p, nil
 }
+
+// SetLenient has the proxy's own answers read leniently (http1.Limits). It is called before
+// the proxy is used.
+func (p *Proxy) SetLenient() { p.lenient = true }
 
 // checkProxyHost takes names and IP addresses. It quotes nothing: in a URL put
 // together by hand the host may hold a password.

@@ -46,6 +46,7 @@ func TestParseProxy(t *testing.T) {
 		{"socks5h://u:p@proxy:1", "socks5h://proxy:1", "", false, "u"},
 		{"http://[::1]", "http://[::1]:80", "", true, ""},
 		{"http://[fe80::1%25eth0]:8080", "http://[fe80::1%eth0]:8080", "", true, ""},
+		{"http://[FE80::1%25Eth0]:8080", "http://[fe80::1%Eth0]:8080", "", true, ""},
 		{"http://127.0.0.1:8080/path?query#fragment", "http://127.0.0.1:8080", "", true, ""},
 		{"http://my_proxy-1.example.", "http://my_proxy-1.example.:80", "", true, ""},
 	} {

@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"time"
@@ -42,31 +43,48 @@ func (c *Conn) ReadHead(method string, h *http1.Head, dst []byte, limits http1.L
 		}
 		status := h.Status()
 		if status >= 200 {
-			dst = append(dst, c.buf[c.r:c.r+n]...)
+			head := c.buf[c.r : c.r+n]
+			dst = append(dst, head...)
 			c.r += n
 			c.keep = h.KeepAlive()
-			return dst, c.startBody(method, h)
+			return dst, c.startBody(method, h, head)
 		}
-		if err := c.refuseInterim(status); err != nil {
+		if err := c.refuseInterim(status, n); err != nil {
 			return dst, err
 		}
 		c.r += n
 	}
 }
 
-// refuseInterim says why an interim answer can't be skipped; nil where it can.
-func (c *Conn) refuseInterim(status int) error {
-	if status == 101 {
-		return &http1.Error{Reason: "the server switched protocols unasked", Section: "RFC 9110 §15.2.2"}
-	}
-	if c.interim == maxInterim {
-		return &http1.Error{Reason: "more than 16 interim (1xx) answers", Section: "RFC 9110 §15.2"}
+// refuseInterim says why the interim answer of n bytes that comes next can't be skipped; nil
+// where it can.
+func (c *Conn) refuseInterim(status, n int) error {
+	switch {
+	case status == 101:
+		return &http1.Error{Reason: "the server switched protocols unasked", Section: "RFC 9110 §15.2.2", Found: firstLine(c.buf[c.r : c.r+n])}
+	case c.interim == maxInterim:
+		return &http1.Error{Reason: "more than 16 interim (1xx) answers", Section: "RFC 9110 §15.2", Found: firstLine(c.buf[c.r : c.r+n])}
 	}
 	return nil
 }
 
-func (c *Conn) startBody(method string, h *http1.Head) error {
-	if err := c.body.Start(method, h); err != nil {
+// firstLine quotes what bytes begin with.
+func firstLine(b []byte) string {
+	line, _, _ := bytes.Cut(b, []byte{'\n'})
+	return http1.Quote(bytes.TrimSuffix(line, []byte{'\r'}), SecretField)
+}
+
+// SetLenient has answers read leniently (http1.Limits).
+func (c *Conn) SetLenient() { c.lenient = true }
+
+// reading are limits with how this connection reads.
+func (c *Conn) reading(limits http1.Limits) http1.Limits {
+	limits.Lenient, limits.Secret = c.lenient, SecretField
+	return limits
+}
+
+func (c *Conn) startBody(method string, h *http1.Head, head []byte) error {
+	if err := c.body.Start(method, h, head, c.reading(http1.Limits{})); err != nil {
 		return err
 	}
 	if c.body.Framing() == http1.FramingUntilClose {
@@ -81,7 +99,7 @@ func (c *Conn) parseHead(h *http1.Head, limits http1.Limits) (int, error) {
 	h.Reset()
 	for {
 		if c.r < c.w {
-			n, err := h.Parse(c.buf[c.r:c.w], limits)
+			n, err := h.Parse(c.buf[c.r:c.w], c.reading(limits))
 			if err == http1.ErrHeadTooLarge {
 				return 0, ErrTooLarge
 			}

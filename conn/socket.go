@@ -40,7 +40,8 @@ type socket struct {
 	// close_notify before it, that is an incomplete close (RFC 9112 §9.8).
 	sawEOF bool
 
-	alert error // the peer's TLS alert, where a look found one
+	alert error  // what a look found that says why the connection is of no use: a TLS alert, a greeting
+	taken []byte // what a look had to take to see it
 
 	// A look of the owner's: the function is made once, so that it costs no
 	// allocation, and leaves its result in found.
@@ -140,8 +141,8 @@ func (s *socket) look() sight {
 
 // quiet tells whether the connection r reads from (the socket, or TLS over it)
 // is open with nothing unasked for on it. Only for connections that expect
-// nothing.
-func (s *socket) quiet(r net.Conn) bool {
+// nothing. Where it is fresh, what had to be taken to see it is kept: a greeting.
+func (s *socket) quiet(r net.Conn, fresh bool) bool {
 	if r == net.Conn(s) && s.raw != nil {
 		return s.look() == sightQuiet
 	}
@@ -158,8 +159,15 @@ func (s *socket) quiet(r net.Conn) bool {
 		}
 		defer s.SetReadDeadline(time.Time{})
 	}
-	var one [1]byte
-	n, err := r.Read(one[:])
+	size := 1
+	if fresh {
+		size = greetingSize
+	}
+	seen := make([]byte, size)
+	n, err := r.Read(seen)
+	if n > 0 && fresh {
+		s.taken = seen[:n]
+	}
 	var remote *net.OpError
 	if errors.As(err, &remote) && remote.Op == "remote error" { // crypto/tls keeps the type of alerts to itself
 		s.alert = err

@@ -58,6 +58,24 @@ func TestTLSConfig(t *testing.T) {
 	}
 }
 
+// An IPv6 address is verified, and known to the server, without its zone.
+func TestTLSConfigHasNoZone(t *testing.T) {
+	for _, tc := range []struct{ host, own, want string }{
+		{"fe80::1%eth0", "", "fe80::1"},
+		{"fe80::1%25", "", "fe80::1"},
+		{"::ffff:192.0.2.1%1", "", "::ffff:192.0.2.1"},
+		{"fe80::1", "", "fe80::1"},
+		{"192.0.2.1", "", "192.0.2.1"},
+		{"example.com", "", "example.com"},
+		{"example.com", "fe80::2%eth0", "fe80::2"},
+		{"fe80::1%eth0", "example.com", "example.com"},
+	} {
+		if got := TLSConfig(&tls.Config{ServerName: tc.own}, tc.host).ServerName; got != tc.want {
+			t.Errorf("%q, %q: %q, want %q", tc.host, tc.own, got, tc.want)
+		}
+	}
+}
+
 // What is offered is HTTP/1.1, whatever a base that serves others says.
 func TestSecureNegotiates(t *testing.T) {
 	c, p := overTLS.meet(t)

@@ -178,7 +178,7 @@ func (p *Proxy) connect(rw io.ReadWriter, address string, fault *ProxyError) {
 		return
 	}
 	var h http1.Head
-	head, rest, err := readTunnelHead(rw, &h)
+	head, rest, err := readTunnelHead(rw, &h, p.lenient)
 	switch {
 	case err != nil:
 		fault.Err = err
@@ -194,10 +194,10 @@ func (p *Proxy) connect(rw io.ReadWriter, address string, fault *ProxyError) {
 var errEarly = errors.New("bytes came behind the head of the proxy's answer: in TLS the server never speaks first, so they are not the server's")
 
 // readTunnelHead reads up to the final head; rest bytes came behind it.
-func readTunnelHead(r io.Reader, h *http1.Head) (head []byte, rest int, err error) {
+func readTunnelHead(r io.Reader, h *http1.Head, lenient bool) (head []byte, rest int, err error) {
 	buf := make([]byte, 0, firstHead)
 	for interim := 0; ; {
-		n, err := h.Parse(buf, http1.Limits{Bytes: maxTunnelHead})
+		n, err := h.Parse(buf, http1.Limits{Bytes: maxTunnelHead, Lenient: lenient, Secret: SecretField})
 		switch {
 		case err == http1.ErrNeedMore:
 			if buf, err = readMore(r, buf); err != nil {
@@ -210,7 +210,7 @@ func readTunnelHead(r io.Reader, h *http1.Head) (head []byte, rest int, err erro
 		case h.Status() >= 200 || h.Status() == 101: // 101 was not asked for: a refusal
 			return buf[:n], len(buf) - n, nil
 		case interim == maxInterim:
-			return nil, 0, &http1.Error{Reason: "more than 16 interim (1xx) answers", Section: "RFC 9110 §15.2"}
+			return nil, 0, &http1.Error{Reason: "more than 16 interim (1xx) answers", Section: "RFC 9110 §15.2", Found: firstLine(buf)}
 		default:
 			interim++
 			buf = buf[:copy(buf, buf[n:])]

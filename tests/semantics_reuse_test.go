@@ -128,7 +128,9 @@ func anEarlyAnswer(t *testing.T) {
 		{"413, the write is blocked", 413, large, nil, size - 1},
 		{"401", 401, large, nil, size - 1},
 		{"a redirect", 307, large, []api.Option{api.NoRedirect()}, size - 1},
+		{"a whole 200, the write is blocked", 200, large, nil, size - 1},
 		{"413 to a reader", 413, read, nil, size - 1},
+		{"a whole 200 to a reader", 200, read, nil, size - 1},
 		{"413 instead of 100", 413, large, []api.Option{api.ExpectContinue()}, 0},
 		{"413 to a reader instead of 100", 413, read, []api.Option{api.ExpectContinue()}, 0},
 	} {
@@ -143,6 +145,9 @@ func anEarlyAnswer(t *testing.T) {
 			resp, err := s.Put(soon(t), url, append(c.opts, body)...)
 			if err != nil || resp.Status() != c.status || resp.Text() != "long" {
 				t.Fatalf("got %v, %v", resp, err)
+			}
+			if sent := resp.Trace().Sent; sent != api.SentPart {
+				t.Errorf("sent %v", sent)
 			}
 			r.may.open()
 			if got := receive(t, "the client closes", r.got); got > c.atMost {

@@ -55,7 +55,7 @@ func BenchmarkParseHead(b *testing.B) {
 				if _, err := h.Parse(in, Limits{}); err != nil {
 					b.Fatal(err)
 				}
-				if err := body.Start("GET", &h); err != nil {
+				if err := body.Start("GET", &h, in, Limits{}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -127,7 +127,7 @@ func BenchmarkBody(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if err := body.Start("GET", &h); err != nil {
+				if err := body.Start("GET", &h, in, Limits{}); err != nil {
 					b.Fatal(err)
 				}
 				for rest := in[n:]; !body.Done(); {

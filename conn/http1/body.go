@@ -35,18 +35,21 @@ type Body struct {
 	state   state
 	framing Framing
 	digits  uint8 // of the chunk size being read
-	ext     int   // bytes of extensions in the size line being read
-	excess  int   // bytes of extensions not yet paid for by payload
+	lenient bool
+	ext     int // bytes of extensions in the size line being read
+	excess  int // bytes of extensions not yet paid for by payload
 
-	trail []byte // the trailer section as it came
-	line  int    // where its line begins that is not yet read
-	spans []span // its fields
+	trail  []byte // the size line being read, as far as an error shows it; then the trailer section as it came
+	line   int    // where its line begins that is not yet read
+	spans  []span // its fields
+	skipAt int    // len(spans)+1 when a line was last skipped
+	secret func(name string) bool
 }
 
 // Start decides how the body ends of the final answer to a request with that method (RFC 9112 §6.3). An
 // *Error means that this is in doubt. Whatever b was in before is forgotten; trailers from before are
-// gone. h must be whole.
-func (b *Body) Start(method string, h *Head) error {
+// gone. h must be whole, head its bytes, and lim what it was parsed with.
+func (b *Body) Start(method string, h *Head, head []byte, lim Limits) error {
 	if b.framing == FramingChunked { // else the rest of it is as it was: cold, and empty
 		*b = Body{trail: b.trail[:0], spans: b.spans[:0]}
 	} else {
@@ -56,9 +59,9 @@ func (b *Body) Start(method string, h *Head) error {
 	if bodyless(method, h.Status()) {
 		return nil
 	}
-	framing, err := h.framing(h.minor)
+	framing, err := h.framing(h.minor, lim.Lenient)
 	if err != nil {
-		return b.fail(err)
+		return b.fail(quoted(err, h.framingFields(head), public))
 	}
 	b.framing = framing
 	switch framing {
@@ -68,11 +71,29 @@ func (b *Body) Start(method string, h *Head) error {
 			b.state = inLength
 		}
 	case FramingChunked:
-		b.state = sizeFirst
+		b.state, b.lenient, b.secret = sizeFirst, lim.Lenient, lim.Secret
 	case FramingUntilClose:
 		b.state = inUntilClose
 	}
 	return nil
+}
+
+// public is for fields that hold no secrets.
+func public(string) bool { return false }
+
+// framingFields are the fields that say how the body ends, in one line.
+func (h *Head) framingFields(head []byte) (line []byte) {
+	for i := range int(h.count) {
+		name, value := h.place(i).in(head)
+		if k := kindOf(name); k != contentLength && k != transferEncoding {
+			continue
+		}
+		if len(line) > 0 {
+			line = append(line, "; "...)
+		}
+		line = append(append(append(line, name...), ": "...), value...)
+	}
+	return line
 }
 
 // bodyless are rules 1 and 2 of RFC 9112 §6.3: answers without a body, whatever their fields say.

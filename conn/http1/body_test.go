@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"errors"
 	"math"
 	"testing"
 )
@@ -12,7 +13,7 @@ func start(t testing.TB, b *Body, method, head string) error {
 	if _, err := h.Parse([]byte(head), Limits{}); err != nil {
 		t.Fatalf("%q: %v", head, err)
 	}
-	return b.Start(method, &h)
+	return b.Start(method, &h, []byte(head), Limits{})
 }
 
 func TestStart_9112_6_3(t *testing.T) {
@@ -58,7 +59,7 @@ func TestStart_9112_6_3(t *testing.T) {
 			var b Body
 			err := start(t, &b, tc.method, "HTTP/"+tc.status+" X\r\n"+tc.fields+"\r\n")
 			if tc.err != nil {
-				if _, _, next := b.Next([]byte("0\r\n\r\n")); err != tc.err || next != tc.err {
+				if _, _, next := b.Next([]byte("0\r\n\r\n")); !errors.Is(err, tc.err) || !errors.Is(next, tc.err) {
 					t.Errorf("got %v, then %v, want %v", err, next, tc.err)
 				}
 				if b.End() != ErrTruncated || b.Done() || b.Want() != 0 {
@@ -164,7 +165,7 @@ func TestFaultComesAfterData(t *testing.T) {
 		t.Error(data, n, err)
 	}
 	for range 2 {
-		if data, _, err := b.Next(in[n:]); len(data) != 0 || err != errChunkEnd || b.Done() {
+		if data, _, err := b.Next(in[n:]); len(data) != 0 || !errors.Is(err, errChunkEnd) || b.Done() {
 			t.Error(data, err)
 		}
 	}

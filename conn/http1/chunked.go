@@ -1,6 +1,9 @@
 package http1
 
-import "math"
+import (
+	"bytes"
+	"math"
+)
 
 // state is where in a body its reader stands. The chunked states are a machine that reads framing byte
 // by byte, so that input may be cut anywhere, and payload in bulk. Only what the table names is taken;
@@ -14,6 +17,7 @@ import "math"
 //	              CR             sizeLF
 //	sizePad       SP HTAB        sizePad        counts as extension
 //	              ;              ext            counts as extension
+//	              CR             sizeLF         only where lenient
 //	ext           not a control  ext            counts as extension
 //	              CR             sizeLF
 //	sizeLF        LF             inChunk        size > 0
@@ -70,12 +74,40 @@ func (b *Body) frame(in []byte) (n int, err error) {
 				took, err = b.step(in[n])
 			}
 			if err != nil {
-				return n, b.fail(err)
+				return n, b.fail(quoted(err, b.wrong(in[n:]), b.secret))
 			}
 		}
 		n += took
 	}
 	return n, nil
+}
+
+// wrong is what a fault was found in, of which in is the rest: a size line, as far as it is there, what
+// stands behind a chunk's data, or a trailer line.
+func (b *Body) wrong(in []byte) []byte {
+	if i := bytes.IndexByte(in, '\n'); i >= 0 {
+		in = in[:i+1]
+	}
+	switch b.state {
+	case dataCR, dataLF:
+		return in[:min(len(in), len("\r\n"))] // the rest is somebody's data
+	case trailerLine:
+		return b.trail[b.line:]
+	case trailerStart, endLF:
+		return in
+	case sizeFirst:
+		b.trail = b.trail[:0]
+	}
+	return append(b.trail, bytes.TrimSuffix(in, crlf)...)
+}
+
+var crlf = []byte("\r\n")
+
+// keep keeps a byte of a size line for an error to show.
+func (b *Body) keep(c byte) {
+	if len(b.trail) < maxFound {
+		b.trail = append(b.trail, c)
+	}
 }
 
 // skip takes at once what nearly every chunk has and takes nothing else: CRLF behind data, and a size
@@ -111,25 +143,27 @@ func (b *Body) skip(in []byte) int {
 func (b *Body) step(c byte) (took int, err error) {
 	switch b.state {
 	case sizeFirst:
-		b.left, b.digits, b.ext = 0, 0, 0
+		b.left, b.digits, b.ext, b.trail = 0, 0, 0, b.trail[:0]
 		return 1, b.sizeDigit(c)
 	case size:
 		switch {
 		case c == '\r':
 			b.state = sizeLF
 		case c == ';':
-			return 1, b.extByte(ext)
+			return 1, b.extByte(c, ext)
 		case isOWS(c):
-			return 1, b.extByte(sizePad)
+			return 1, b.extByte(c, sizePad)
 		default:
 			return 1, b.sizeDigit(c)
 		}
 	case sizePad:
 		switch {
 		case c == ';':
-			return 1, b.extByte(ext)
+			return 1, b.extByte(c, ext)
 		case isOWS(c):
-			return 1, b.extByte(sizePad)
+			return 1, b.extByte(c, sizePad)
+		case c == '\r' && b.lenient:
+			b.state = sizeLF
 		default:
 			return 0, errChunkSize
 		}
@@ -138,7 +172,7 @@ func (b *Body) step(c byte) (took int, err error) {
 		case c == '\r':
 			b.state = sizeLF
 		case class[c]&isValue != 0:
-			return 1, b.extByte(ext)
+			return 1, b.extByte(c, ext)
 		default:
 			return 0, errExt
 		}
@@ -183,23 +217,25 @@ func (b *Body) sizeDigit(c byte) error {
 	}
 	b.left = b.left<<4 | d
 	b.digits++
+	b.keep(c)
 	b.state = size
 	return nil
 }
 
-func (b *Body) extByte(next state) error {
+func (b *Body) extByte(c byte, next state) error {
 	b.ext++
 	b.excess++
 	if b.ext > maxExtLine || b.excess > maxExcess {
 		return errExtLarge
 	}
+	b.keep(c)
 	b.state = next
 	return nil
 }
 
 func (b *Body) sizeDone() {
 	if b.left == 0 {
-		b.state = trailerStart
+		b.state, b.trail = trailerStart, b.trail[:0]
 		return
 	}
 	b.excess -= int(min(int64(b.excess), b.left))

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -83,7 +84,7 @@ func TestChunkBounds(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			for _, cut := range []func() int{atOnce, func() int { return 997 }} {
-				if got := read("GET", []byte(head+tc.body), Limits{}, cut, false); got.err != tc.want {
+				if got := read("GET", []byte(head+tc.body), Limits{}, cut, false); !errors.Is(got.err, tc.want) {
 					t.Errorf("got %v, want %v", got.err, tc.want)
 				}
 			}

@@ -3,6 +3,7 @@ package http1
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -67,7 +68,7 @@ func (a answer) values(name string) (all []string) {
 // explained reports whether a row says why only one of the two takes the answer.
 func explained(a answer, in []byte) bool {
 	for _, d := range differences {
-		if !a.whole && d.refuse != nil && a.err == d.refuse || a.whole && d.accept != nil && d.accept(a, in) {
+		if !a.whole && d.refuse != nil && errors.Is(a.err, d.refuse) || a.whole && d.accept != nil && d.accept(a, in) {
 			return true
 		}
 	}
@@ -175,7 +176,7 @@ func TestDifferences(t *testing.T) {
 		if err == nil {
 			_, err = io.ReadAll(resp.Body)
 		}
-		if d := differences[row]; d.refuse != nil && (err != nil || ours.err != d.refuse) ||
+		if d := differences[row]; d.refuse != nil && (err != nil || !errors.Is(ours.err, d.refuse)) ||
 			d.accept != nil && (err == nil || !ours.whole || !d.accept(ours, []byte(in))) {
 			t.Errorf("%s is no difference: net/http %v, we %v", name, err, ours.err)
 		}

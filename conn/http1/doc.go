@@ -14,9 +14,9 @@
 // slices its methods return are parts of the buffer they were given and live as long as that. The data
 // from [Body.Next] is part of its input; trailers are kept in the Body until the next [Body.Start].
 //
-// After warming up nothing allocates: a Head keeps the places of 16 fields in itself and those of more
-// in a slice that Reset keeps, errors that a peer's bytes cause are values made beforehand, and
-// trailers reuse their buffer.
+// After warming up nothing allocates but an error about a peer's bytes, which quotes them: a Head keeps
+// the places of 16 fields in itself and those of more in a slice that Reset keeps, and trailers reuse
+// their buffer.
 //
 // # Two kinds of fault
 //
@@ -39,4 +39,9 @@
 //     sends one.
 //   - Content-Length may be repeated, as a list or in lines, if all members are spelled alike (§6.3).
 //   - Whitespace behind a chunk size is taken only before ";" (BWS, §7.1.1).
+//
+// [Limits.Lenient] takes some more, which browsers take and which can't change where a message ends:
+// field lines without a valid name are skipped, blanks before a colon and behind a chunk size and
+// several before the status are left out, and identity alone is no Transfer-Encoding. lenient.go has
+// the list, and what is never taken.
 package http1

@@ -21,10 +21,21 @@ var ErrTruncated = errors.New("http1: body cut short (RFC 9112 §8)")
 type Error struct {
 	Reason  string // what is wrong, without the peer's bytes
 	Section string // where that is written: "RFC 9112 §6.3"
+	Found   string // the bytes that are wrong, as Quote writes them; empty where none came
 }
 
+// Error gives the reason, what was found, and the section.
 func (e *Error) Error() string {
-	return "http1: " + e.Reason + " (" + e.Section + ")"
+	if e.Found == "" {
+		return "http1: " + e.Reason + " (" + e.Section + ")"
+	}
+	return "http1: " + e.Reason + ": " + e.Found + " (" + e.Section + ")"
+}
+
+// Is makes errors alike that differ in what was found only, where target has nothing of that.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Found == "" && t.Reason == e.Reason && t.Section == e.Section
 }
 
 // FieldError says that a part of the caller's own request can't be sent. It never holds a header's
@@ -43,30 +54,32 @@ func (e *FieldError) Error() string {
 	return s + ": " + e.Reason
 }
 
-// The peer's faults, made once: a refused answer costs no allocation.
+// The peer's faults, as they are before it is known what was found.
 var (
-	errNotHTTP    = &Error{"not an HTTP/1 status line", "RFC 9112 §4"}
-	errMajor      = &Error{"unsupported HTTP version", "RFC 9110 §2.5"}
-	errVersion    = &Error{"malformed HTTP version", "RFC 9112 §2.3"}
-	errStatus     = &Error{"status is not three digits from 100 to 999 after one space", "RFC 9112 §4"}
-	errReason     = &Error{"control character in the reason phrase", "RFC 9112 §4"}
-	errFirstFold  = &Error{"whitespace before the first field", "RFC 9112 §2.2"}
-	errNoColon    = &Error{"field line without a colon", "RFC 9112 §5"}
-	errNoName     = &Error{"field line without a name", "RFC 9112 §5"}
-	errNameSpace  = &Error{"whitespace before a field's colon", "RFC 9112 §5.1"}
-	errName       = &Error{"invalid character in a field name", "RFC 9110 §5.1"}
-	errValue      = &Error{"control character in a field value", "RFC 9110 §5.5"}
-	errLength     = &Error{"malformed Content-Length", "RFC 9112 §6.3"}
-	errLengths    = &Error{"Content-Lengths differ", "RFC 9112 §6.3"}
-	errCoding     = &Error{"Transfer-Encoding is not chunked alone", "RFC 9112 §6.1"}
-	errCodingOld  = &Error{"Transfer-Encoding in HTTP/1.0", "RFC 9112 §6.1"}
-	errBoth       = &Error{"both Transfer-Encoding and Content-Length", "RFC 9112 §6.3"}
-	errChunkSize  = &Error{"malformed chunk size", "RFC 9112 §7.1"}
-	errChunkLarge = &Error{"chunk size too large", "RFC 9112 §7.1"}
-	errChunkLine  = &Error{"chunk size line does not end in CRLF", "RFC 9112 §7.1"}
-	errChunkEnd   = &Error{"chunk data is not followed by CRLF", "RFC 9112 §7.1"}
-	errExt        = &Error{"control character in a chunk extension", "RFC 9112 §7.1.1"}
-	errExtLarge   = &Error{"chunk extensions too large", "RFC 9112 §7.1.1"}
-	errTrailLine  = &Error{"trailer line does not end in CRLF", "RFC 9112 §7.1.2"}
-	errTrailLarge = &Error{"trailers too large", "RFC 9112 §7.1.2"}
+	errTLS        = &Error{Reason: "the server speaks TLS on this port; use https", Section: "RFC 8446 §5.1"}
+	errHTTP2      = &Error{Reason: "the server speaks HTTP/2 only on this port", Section: "RFC 9113 §3.4"}
+	errNotHTTP    = &Error{Reason: "not an HTTP/1 status line", Section: "RFC 9112 §4"}
+	errMajor      = &Error{Reason: "unsupported HTTP version", Section: "RFC 9110 §2.5"}
+	errVersion    = &Error{Reason: "malformed HTTP version", Section: "RFC 9112 §2.3"}
+	errStatus     = &Error{Reason: "status is not three digits from 100 to 999 after one space", Section: "RFC 9112 §4"}
+	errReason     = &Error{Reason: "control character in the reason phrase", Section: "RFC 9112 §4"}
+	errFirstFold  = &Error{Reason: "whitespace before the first field", Section: "RFC 9112 §2.2"}
+	errNoColon    = &Error{Reason: "field line without a colon", Section: "RFC 9112 §5"}
+	errNoName     = &Error{Reason: "field line without a name", Section: "RFC 9112 §5"}
+	errNameSpace  = &Error{Reason: "whitespace before a field's colon", Section: "RFC 9112 §5.1"}
+	errName       = &Error{Reason: "invalid character in a field name", Section: "RFC 9110 §5.1"}
+	errValue      = &Error{Reason: "control character in a field value", Section: "RFC 9110 §5.5"}
+	errLength     = &Error{Reason: "malformed Content-Length", Section: "RFC 9112 §6.3"}
+	errLengths    = &Error{Reason: "Content-Lengths differ", Section: "RFC 9112 §6.3"}
+	errCoding     = &Error{Reason: "Transfer-Encoding is not chunked alone", Section: "RFC 9112 §6.1"}
+	errCodingOld  = &Error{Reason: "Transfer-Encoding in HTTP/1.0", Section: "RFC 9112 §6.1"}
+	errBoth       = &Error{Reason: "both Transfer-Encoding and Content-Length", Section: "RFC 9112 §6.3"}
+	errChunkSize  = &Error{Reason: "malformed chunk size", Section: "RFC 9112 §7.1"}
+	errChunkLarge = &Error{Reason: "chunk size too large", Section: "RFC 9112 §7.1"}
+	errChunkLine  = &Error{Reason: "chunk size line does not end in CRLF", Section: "RFC 9112 §7.1"}
+	errChunkEnd   = &Error{Reason: "chunk data is not followed by CRLF", Section: "RFC 9112 §7.1"}
+	errExt        = &Error{Reason: "control character in a chunk extension", Section: "RFC 9112 §7.1.1"}
+	errExtLarge   = &Error{Reason: "chunk extensions too large", Section: "RFC 9112 §7.1.1"}
+	errTrailLine  = &Error{Reason: "trailer line does not end in CRLF", Section: "RFC 9112 §7.1.2"}
+	errTrailLarge = &Error{Reason: "trailers too large", Section: "RFC 9112 §7.1.2"}
 )

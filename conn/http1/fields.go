@@ -74,15 +74,17 @@ type facts struct {
 	flags  factFlags
 }
 
-type factFlags uint8
+type factFlags uint16
 
 const (
 	flagLength      factFlags = 1 << iota // Content-Length came
 	flagBadLength                         // one of them is malformed
+	flagRepeated                          // it came more than once
 	flagLengths                           // they differ
 	flagCoding                            // Transfer-Encoding came
 	flagChunked                           // with chunked
-	flagOtherCoding                       // with something else, or with chunked again
+	flagIdentity                          // with identity
+	flagOtherCoding                       // with something else, or with one of them again
 	flagClose                             // Connection: close
 	flagKeep                              // Connection: keep-alive
 )
@@ -158,19 +160,25 @@ func (f *facts) noteLength(digits []byte) {
 	if len(digits) == 0 {
 		f.flags |= flagBadLength
 	}
-	if f.flags&flagLength != 0 && (n != f.length || uint32(len(digits)) != f.digits) {
-		f.flags |= flagLengths
+	if f.flags&flagLength != 0 {
+		f.flags |= flagRepeated
+		if n != f.length || uint32(len(digits)) != f.digits {
+			f.flags |= flagLengths
+		}
 	}
 	f.length, f.digits = n, uint32(len(digits))
 	f.flags |= flagLength
 }
 
-// noteCoding takes chunked once. Empty members are skipped (RFC 9110 §5.6.1).
+// noteCoding tells chunked and identity, once each, from others. Empty members are skipped (RFC 9110
+// §5.6.1).
 func (f *facts) noteCoding(coding []byte) {
 	switch {
 	case len(coding) == 0:
 	case f.flags&flagChunked == 0 && fold(coding, "chunked"):
 		f.flags |= flagChunked
+	case f.flags&flagIdentity == 0 && fold(coding, "identity"):
+		f.flags |= flagIdentity
 	default:
 		f.flags |= flagOtherCoding
 	}
@@ -185,14 +193,22 @@ func (f *facts) noteConnection(option []byte) {
 	}
 }
 
-// framing decides how a body that is there ends (RFC 9112 §6.3, rules 3 to 8).
-func (f *facts) framing(minor uint8) (Framing, error) {
-	switch has := f.flags; {
+// codings are what Transfer-Encoding may have said.
+const codings = flagCoding | flagChunked | flagIdentity | flagOtherCoding
+
+// framing decides how a body that is there ends (RFC 9112 §6.3, rules 3 to 8). identity, which is no
+// coding and was one until RFC 7230, is left out where lenient.
+func (f *facts) framing(minor uint8, lenient bool) (Framing, error) {
+	has := f.flags
+	if lenient && has&(codings|flagRepeated) == flagCoding|flagIdentity {
+		has &^= codings
+	}
+	switch {
 	case has&flagCoding != 0 && minor == 0:
 		return FramingNone, errCodingOld
 	case has&flagCoding != 0 && has&flagLength != 0:
 		return FramingNone, errBoth
-	case has&flagCoding != 0 && has&(flagChunked|flagOtherCoding) != flagChunked:
+	case has&flagCoding != 0 && has&codings != flagCoding|flagChunked:
 		return FramingNone, errCoding
 	case has&flagCoding != 0:
 		return FramingChunked, nil

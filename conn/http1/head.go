@@ -16,22 +16,30 @@ const (
 	inlineFields = 16 // ordinary answers have 5 to 15
 )
 
-// Limits bound a response head. Zero or less means the default. Both count inclusively: a head of
-// exactly Bytes bytes and Fields fields is taken.
+// Limits bound a response head, and say how it is read. For the numbers zero or less means the
+// default; both count inclusively: a head of exactly Bytes bytes and Fields fields is taken.
 type Limits struct {
 	Bytes  int // of the whole head with its empty line; at most 2 GiB - 1, as offsets are 32 bits
-	Fields int
+	Fields int // fields, and lines that Lenient skips
+
+	// Lenient takes what browsers take and what can't change where a message ends; see the
+	// package's documentation. What is valid without it reads alike with it.
+	Lenient bool
+	// Secret tells of a field's or parameter's name whether errors must not show its value;
+	// nil: they show none.
+	Secret func(name string) bool
 }
 
-func (l Limits) bounds() (size, fields int) {
-	size, fields = l.Bytes, l.Fields
-	if size <= 0 {
-		size = DefaultHeadBytes
+// filled is l with its numbers resolved.
+func (l Limits) filled() Limits {
+	if l.Bytes <= 0 {
+		l.Bytes = DefaultHeadBytes
 	}
-	if fields <= 0 {
-		fields = DefaultFields
+	if l.Fields <= 0 {
+		l.Fields = DefaultFields
 	}
-	return min(size, math.MaxInt32), fields
+	l.Bytes = min(l.Bytes, math.MaxInt32)
+	return l
 }
 
 // Head is a parsed response head: offsets into the buffer it was parsed from, never copies. It is good
@@ -50,6 +58,8 @@ type headState struct {
 	seen                 uint32 // how far that line was searched for its end
 	end                  uint32 // the head's length once it is whole, 0 before
 	count                uint32 // fields
+	skips                uint32 // lines that were skipped
+	skipAt               uint32 // count+1 when the last of them was: no field came since where it still is that
 	names                uint64 // the nameBit of each field
 	reasonFrom, reasonTo uint32
 	status               uint16
@@ -71,24 +81,24 @@ func (h *Head) Reset() {
 // Bytes that are refused give an *Error, passing lim gives ErrHeadTooLarge; both again on every
 // further call until Reset. Whether the fields frame a body is not asked here but by [Body.Start].
 func (h *Head) Parse(buf []byte, lim Limits) (n int, err error) {
-	size, fields := lim.bounds()
+	lim = lim.filled()
 	for h.end == 0 {
-		if h.parseWhole(buf[:min(len(buf), size)], fields); h.end > 0 {
+		if h.parseWhole(buf[:min(len(buf), lim.Bytes)], lim.Fields-int(h.skips)); h.end > 0 {
 			break
 		}
 		i := bytes.IndexByte(buf[h.seen:], '\n')
 		if i < 0 {
-			return 0, h.starve(buf, size)
+			return 0, h.starve(buf, &lim)
 		}
 		lf := int(h.seen) + i
-		if lf >= size {
-			return 0, h.tooLarge(buf[:size])
+		if lf >= lim.Bytes {
+			return 0, h.tooLarge(buf[:lim.Bytes], &lim)
 		}
 		to := lf
 		if to > int(h.line) && buf[to-1] == '\r' {
 			to--
 		}
-		if err := h.parseLine(buf, to, lf+1, fields); err != nil {
+		if err := h.parseLine(buf, to, lf+1, &lim); err != nil {
 			return 0, err
 		}
 		h.line, h.seen = uint32(lf+1), uint32(lf+1)
@@ -98,14 +108,14 @@ func (h *Head) Parse(buf []byte, lim Limits) (n int, err error) {
 
 // starve handles a line without an end. What can never become a status line is refused at once: a peer
 // of another protocol may send no LF, and then wait for us.
-func (h *Head) starve(buf []byte, size int) error {
-	if len(buf) >= size {
-		return h.tooLarge(buf[:size])
+func (h *Head) starve(buf []byte, lim *Limits) error {
+	if len(buf) >= lim.Bytes {
+		return h.tooLarge(buf[:lim.Bytes], lim)
 	}
 	if h.line == 0 {
 		// A CR may be half of a line end: whether the line is too short is seen when it is whole.
 		if err := checkVersion(bytes.TrimSuffix(buf, cr)); err != nil {
-			return err
+			return quoted(err, buf, lim.Secret)
 		}
 	}
 	h.seen = uint32(len(buf))
@@ -115,41 +125,72 @@ func (h *Head) starve(buf []byte, size int) error {
 var cr = []byte{'\r'}
 
 // tooLarge asks for the version first, so that the answer does not depend on how much came at once.
-func (h *Head) tooLarge(buf []byte) error {
+func (h *Head) tooLarge(buf []byte, lim *Limits) error {
 	if h.line == 0 {
 		if err := checkVersion(buf); err != nil {
-			return err
+			return quoted(err, buf, lim.Secret)
 		}
 	}
 	return ErrHeadTooLarge
 }
 
 // parseLine reads what parseWhole left: the line from h.line to to; the next one begins at next.
-func (h *Head) parseLine(buf []byte, to, next, fields int) error {
+func (h *Head) parseLine(buf []byte, to, next int, lim *Limits) error {
 	from := int(h.line)
 	if from == 0 {
-		return h.parseStatus(buf[:to])
+		return quoted(h.parseStatus(buf[:to], lim.Lenient), buf[:to], lim.Secret)
 	}
 	if from < to && isOWS(buf[from]) {
-		if h.count == 0 {
-			return errFirstFold
-		}
-		return h.place(int(h.count)-1).unfold(buf, from, to)
+		return h.continueLine(buf, to, lim)
 	}
 	h.noteLast(buf)
 	if from == to {
 		h.end = uint32(next)
 		return nil
 	}
-	if int(h.count) >= fields {
+	if int(h.count+h.skips) >= lim.Fields {
 		return ErrHeadTooLarge
 	}
 	s, err := parseField(buf, from, to)
+	if err != nil && lim.Lenient {
+		var skip bool
+		if s, skip, err = lenientField(buf, from, to, err); skip {
+			h.skip()
+			return nil
+		}
+	}
 	if err != nil {
-		return err
+		return quoted(err, buf[from:to], lim.Secret)
 	}
 	h.add(buf, s)
 	return nil
+}
+
+// continueLine reads a line that continues the one before.
+func (h *Head) continueLine(buf []byte, to int, lim *Limits) error {
+	from := int(h.line)
+	line := buf[from:to]
+	if h.count > 0 && h.skipAt != h.count+1 {
+		s := h.place(int(h.count) - 1)
+		if err := s.unfold(buf, from, to); err != nil {
+			return quotedFold(err, buf[s.name:s.colon], line, lim.Secret)
+		}
+		return nil
+	}
+	if !lim.Lenient || !harmless(line) {
+		return quoted(errFirstFold, line, lim.Secret)
+	}
+	if int(h.count+h.skips) >= lim.Fields {
+		return ErrHeadTooLarge
+	}
+	h.skip()
+	return nil
+}
+
+// skip counts a line that was skipped.
+func (h *Head) skip() {
+	h.skips++
+	h.skipAt = h.count + 1
 }
 
 // add takes in the next field.
@@ -187,7 +228,7 @@ func checkVersion(line []byte) error {
 	}
 	const name = len("HTTP/")
 	if n <= name || string(line[:name]) != versionPrefix[:name] {
-		return errNotHTTP
+		return otherProtocol(line)
 	}
 	if c := line[name]; c >= '0' && c <= '9' && c != '1' {
 		return errMajor
@@ -195,18 +236,34 @@ func checkVersion(line []byte) error {
 	return errVersion
 }
 
+// otherProtocol tells what speaks where a status line should begin. Both have binary frames, by whose
+// first bytes they are known: an alert or handshake message of TLS (RFC 8446 §5.1), and the SETTINGS
+// with which HTTP/2 begins (RFC 9113 §3.4, §6.5).
+func otherProtocol(line []byte) error {
+	switch {
+	case len(line) > 0 && (line[0] == 0x15 || line[0] == 0x16) && (len(line) < 2 || line[1] == 3):
+		return errTLS
+	case len(line) >= 9 && line[3] == 4 && line[4] <= 1 && string(line[5:9]) == "\x00\x00\x00\x00":
+		return errHTTP2
+	}
+	return errNotHTTP
+}
+
 // parseStatus reads HTTP/1.x SP 3DIGIT [ SP reason ] (RFC 9112 §4). The space before a missing reason
 // may be missing too: the grammar asks for it, many servers leave it out, and nothing is in doubt.
-func (h *Head) parseStatus(line []byte) error {
+func (h *Head) parseStatus(line []byte, lenient bool) error {
 	if err := checkVersion(line); err != nil {
 		return err
 	}
 	if len(line) < len(versionPrefix) {
 		return errNotHTTP
 	}
-	const at = len("HTTP/1.1 ")
+	at := len("HTTP/1.1 ")
 	if len(line) < at-1 || line[7] < '0' || line[7] > '9' || len(line) >= at && line[8] != ' ' {
 		return errVersion
+	}
+	for lenient && at < len(line) && line[at] == ' ' {
+		at++
 	}
 	if len(line) < at+3 || len(line) > at+3 && line[at+3] != ' ' {
 		return errStatus

@@ -57,10 +57,10 @@ func read(method string, in []byte, lim Limits, cut func() int, direct bool) (a 
 		name, value := h.Field(buf, i)
 		a.fields = append(a.fields, [2]string{string(name), string(value)})
 	}
-	buf = buf[n:]
-	if a.err = b.Start(method, &h); a.err != nil {
+	if a.err = b.Start(method, &h, buf[:n], lim); a.err != nil {
 		return a
 	}
+	buf = buf[n:]
 	a.framing, a.length = b.Framing(), b.Length()
 	for !b.Done() {
 		if want := b.Want(); direct && want > 0 && len(buf) > 0 {
@@ -96,6 +96,14 @@ func read(method string, in []byte, lim Limits, cut func() int, direct bool) (a 
 		a.trailers = append(a.trailers, [2]string{string(name), string(value)})
 	}
 	a.rest = append(bytes.Clone(buf), left...)
+	return a
+}
+
+// bare is a without what an error found: that depends on how much of it had come.
+func (a answer) bare() answer {
+	if e, ok := a.err.(*Error); ok {
+		a.err = &Error{Reason: e.Reason, Section: e.Section}
+	}
 	return a
 }
 

@@ -56,19 +56,40 @@ func (b *Body) parseTrailer() error {
 	b.line = len(b.trail)
 	b.state = trailerStart
 	if isOWS(b.trail[from]) {
-		if len(b.spans) == 0 {
-			return errFirstFold
-		}
-		return b.spans[len(b.spans)-1].unfold(b.trail, from, to)
+		return b.continueTrailer(from, to)
 	}
 	if len(b.spans) >= maxTrailers {
 		return errTrailLarge
 	}
 	s, err := parseField(b.trail, from, to)
+	if err != nil && b.lenient {
+		var skip bool
+		if s, skip, err = lenientField(b.trail, from, to, err); skip {
+			b.skipAt = len(b.spans) + 1
+			return nil
+		}
+	}
 	if err != nil {
-		return err
+		return quoted(err, b.trail[from:to], b.secret)
 	}
 	b.spans = append(b.spans, s)
+	return nil
+}
+
+// continueTrailer reads a line that continues the one before.
+func (b *Body) continueTrailer(from, to int) error {
+	line := b.trail[from:to]
+	if len(b.spans) > 0 && b.skipAt != len(b.spans)+1 {
+		s := &b.spans[len(b.spans)-1]
+		if err := s.unfold(b.trail, from, to); err != nil {
+			return quotedFold(err, b.trail[s.name:s.colon], line, b.secret)
+		}
+		return nil
+	}
+	if !b.lenient || !harmless(line) {
+		return quoted(errFirstFold, line, b.secret)
+	}
+	b.skipAt = len(b.spans) + 1
 	return nil
 }
 
