@@ -112,7 +112,7 @@ func (c *connection) dialed(ctx actor.Context, m *dialed) {
 	c.cancelDial = nil // the context it belongs to is not to be held for as long as the socket
 	c.io, c.opening = m.io, m.opening
 	c.io.SetClock(c.sched.clock)
-	if tap := c.sched.journal.tap(c.id, c.seat.origin.name); tap != nil {
+	if tap := c.sched.wire.tap(c.id, c.seat.origin.name); tap != nil {
 		c.io.Tap(tap)
 	}
 	c.socket.Store(m.io)

@@ -107,11 +107,21 @@ type Config struct {
 	// attributes origin, from and to: closed, open or half-open), of panics
 	// inside actors (message "actor failed", attributes actor and error), and of
 	// bodies that nobody read (message "response body abandoned", attributes url and
-	// opened, a place in the code). Where it is enabled for debug, it also gets all
-	// that goes over the wire (message "wire", attributes connection, origin, sent
-	// and text), with secrets masked, which is slow. These forms are stable. It is
-	// never called from inside an actor. nil means silent.
+	// opened, a place in the code). It never gets what goes over the wire: see WireLog.
+	// These forms are stable. The secrets that Response.Curl masks are masked in all of
+	// them. It is called on a goroutine of the session's, one line after the other: a
+	// handler that blocks, panics or exits holds nobody up. Up to 4096 lines wait for it;
+	// what comes beyond is left out and counted (message "log lines left out", attribute
+	// count). nil means silent.
 	Logger *slog.Logger
+	// WireLog gets all that goes over the wire, above TLS and behind a proxy's tunnel, at
+	// level Info: message "wire", attributes connection, origin, sent (true for requests)
+	// and text. Heads come whole, bodies in pieces, without their framing; secrets are
+	// masked as in Response.Curl, wherever a read or write has cut them. Of a compressed
+	// body only the size is told. It is slow, and files and large bodies then take no
+	// short ways through the kernel. It is called as Logger is; up to 4096 lines and 8 MiB
+	// of text wait for it. nil means that nothing is logged, and costs nothing.
+	WireLog *slog.Logger
 }
 
 // validate refuses what no session can mean.
@@ -159,6 +169,7 @@ func (cfg *Config) scheduler() actors.Config {
 		Budget:                cfg.Retry.withDefaults().budget(),
 		System:                cfg.System,
 		Logger:                cfg.Logger,
+		WireLog:               cfg.WireLog,
 	}
 }
 

@@ -171,8 +171,8 @@ func (p *proxies) ask(target *url.URL) (u *url.URL, err error) {
 	return u, nil
 }
 
-// discreet is an error of the user's function, whose text may quote a proxy's URL, as
-// those of url.Parse do.
+// discreet is an error of the user's function, whose text may quote a URL: of a proxy, as
+// those of url.Parse do, or of where the function asks.
 type discreet struct{ err error }
 
 func (d *discreet) Unwrap() error { return d.err }
@@ -182,5 +182,5 @@ func (d *discreet) Error() string {
 	if strings.Contains(text, "@") || errors.As(d.err, new(*url.Error)) { // that quotes any part of it
 		return "its error is not shown, as it may hold a password"
 	}
-	return text
+	return conn.MaskText(text)
 }

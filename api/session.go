@@ -140,7 +140,7 @@ func (r *request) closed() error {
 func (r *request) response(a *actors.Answer) *Response {
 	url := r.url
 	if !r.to.is(url) {
-		url = r.to.String() + r.to.aside().fragment
+		url = r.to.whole() + r.to.aside().fragment
 	}
 	resp := &Response{status: int32(a.Head.Status()), url: url, session: r.session, tries: int32(r.tries)}
 	resp.connection = Connection{conn: a.Conn, owner: a.Owner}
