@@ -26,7 +26,9 @@ type Config struct {
 	Driver conn.Driver
 
 	// TLS are the settings for https where the call brings none of its own. nil
-	// means Go's defaults: certificates are verified against the system's roots.
+	// means Go's defaults: certificates are verified against the system's roots. They
+	// are for every origin of the session, those that redirects lead to included: a
+	// client certificate for some origins alone belongs into the option TLS.
 	TLS *tls.Config
 
 	// MaxConns bounds the connections of all origins together, open or being
@@ -81,6 +83,11 @@ type Config struct {
 	// means what HTTP_PROXY, HTTPS_PROXY and NO_PROXY said when the session was
 	// started, or, where there is a Driver, none. See Direct and ProxyURL.
 	Proxy func(target *url.URL) (*url.URL, error)
+	// ProxyTLS are the settings for TLS to proxies with the scheme https. nil means Go's
+	// defaults. Neither TLS nor the option TLS are shown to a proxy: a private root, a
+	// client certificate or pins for it belong here. Without a ServerName the proxy's
+	// host is verified.
+	ProxyTLS *tls.Config
 	// Retry is when a failed call is sent once more.
 	Retry Retry
 
@@ -209,7 +216,7 @@ func (cfg *Config) settings() settings {
 		choose = ProxyFromEnvironment()
 	}
 	if choose != nil {
-		s.proxies = newProxies(choose, cfg.TLS)
+		s.proxies = newProxies(choose, cfg.ProxyTLS)
 	}
 	return s
 }

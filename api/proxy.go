@@ -93,7 +93,7 @@ func parseProxyURL(raw string) (*url.URL, error) {
 // URL must give the same one. Any number of goroutines may use it.
 type proxies struct {
 	choose func(*url.URL) (*url.URL, error) // nil: none
-	tls    *tls.Config                      // for https proxies; nil: Go's defaults
+	tls    *tls.Config                      // Config.ProxyTLS
 
 	mu    sync.Mutex
 	known map[proxyKey]*conn.Proxy
@@ -109,13 +109,8 @@ type proxyKey struct {
 // idle connections of the oldest, and nothing else.
 const maxProxies = 1024
 
-// newProxies makes the chooser of a session. settings are for TLS to https proxies,
-// where the name to verify is the proxy's.
+// newProxies makes the chooser of a session. settings are for TLS to https proxies.
 func newProxies(choose func(*url.URL) (*url.URL, error), settings *tls.Config) *proxies {
-	if settings != nil && settings.ServerName != "" {
-		settings = settings.Clone()
-		settings.ServerName = "" // it names the origin
-	}
 	return &proxies{choose: choose, tls: settings}
 }
 

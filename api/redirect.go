@@ -85,6 +85,7 @@ func (r *request) leave(to location) {
 		r.crossed = true
 		if r.extras != noExtras {
 			r.authorize, r.host, r.connection = "", "", nil
+			r.crossTLS(&to)
 		}
 		r.downgraded = r.downgraded || r.to.Scheme == "https" && to.Scheme == "http"
 	}

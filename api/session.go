@@ -28,11 +28,12 @@ type Session struct {
 
 	// The pools are the session's own: memory made inside a testing/synctest
 	// bubble must not be used outside.
-	requests sync.Pool // of *request
-	decoders decoders
-	digests  digests
-	calls    underway
-	bodies   bodies // streamed, and not yet read to their end
+	requests  sync.Pool // of *request
+	decoders  decoders
+	digests   digests
+	crossings crossings
+	calls     underway
+	bodies    bodies // streamed, and not yet read to their end
 }
 
 // NewSession starts a session. Shutdown or Close end it. Settings that make no
