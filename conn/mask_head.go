@@ -78,7 +78,7 @@ func appendValue(dst, text []byte, exact, cut bool) []byte {
 }
 
 // MaskField gives the value of a header field as it may be shown: Masked where SecretField
-// knows the name, else the value without what MaskText hides.
+// knows the name, else the value without the secrets within it.
 func MaskField(name, value string) string {
 	if SecretField(name) {
 		return Masked
@@ -86,7 +86,7 @@ func MaskField(name, value string) string {
 	if holdsURL(name) {
 		return MaskURL(value)
 	}
-	return MaskText(value)
+	return maskString(value, textMasker{boundary: true})
 }
 
 // MaskBody gives the body of a message as it may be shown, by what its head says about it:

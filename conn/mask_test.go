@@ -68,6 +68,24 @@ var hiding = []struct{ name, contentType, in, want string }{
 	{"bytes", "", "\x00\x01a\xff\x1b[0m\u200b é\r\n\r", `\x00\x01a\xff\x1b[0m\xe2\x80\x8b é` + "\n" + `\x0d`},
 }
 
+// An error's text keeps its sentence, and no secret.
+func TestMaskText(t *testing.T) {
+	for in, want := range map[string]string{
+		`the part "password": reading the body: unexpected EOF`:                        `the part "password": reading the body: unexpected EOF`,
+		`the part "token": "geheim" can't be used`:                                     `the part "token": "***" can't be used`,
+		`Get "http://u:geheim@h/?key=geheim&a=b": dial tcp: lookup auth: no such host`: `Get "http://***@h/?key=***&a=b": dial tcp: lookup auth: no such host`,
+		`the server said {"otp": 12, "secret":{"a":"geheim"}, "b":1}`:                  `the server said {"otp": "***", "secret":"***", "b":1}`,
+		`<key> is missing in token=geheim, and in b=c`:                                 `<key> is missing in token=*** and in b=c`,
+		`"key": `:                              `"key": `,
+		`(see http://h:80), http://h:8080; so`: `(see http://h:80), http://h:8080; so`,
+		`http://u:12,3/4geheim@h`:              `http://***@h`,
+	} {
+		if got := MaskText(in); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+}
+
 func wide(s string) string {
 	var w strings.Builder
 	for _, c := range []byte(s) {

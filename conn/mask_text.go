@@ -30,6 +30,7 @@ package conn
 type textMasker struct {
 	lines bool // name: value is known
 	whole bool // the text is a URL: blanks end no value
+	prose bool // the text is a sentence: "name": may be followed by what is no value
 	form  bool // name=value&…: nothing but "&" ends a value
 	sniff bool // so far it may be a form
 
@@ -206,7 +207,7 @@ func (m *textMasker) read(s *symbol) {
 		m.readSpace(s)
 	case s.ch == '<':
 		m.forget()
-		m.tag, m.slashes, m.sniff = true, 0, false
+		m.tag, m.slashes, m.sniff = !m.prose, 0, false
 		return
 	case s.ch == '>':
 		if m.endsTag(s) {
@@ -352,9 +353,10 @@ func (m *textMasker) readSlash(s *symbol, boundary bool) {
 	}
 }
 
-// MaskText hides what stands under the names of secrets in a text, and user info in URLs.
-// What looks like neither stays: a secret that bears no such name can't be known.
-func MaskText(s string) string { return maskString(s, textMasker{boundary: true}) }
+// MaskText hides what stands under the names of secrets in a sentence, as an error's text is
+// one, and user info in URLs. What looks like neither stays: a secret that bears no such name
+// can't be known.
+func MaskText(s string) string { return maskString(s, textMasker{boundary: true, prose: true}) }
 
 // MaskURL hides user info, and what stands under the names of secrets, in a URL.
 func MaskURL(s string) string { return maskString(s, textMasker{whole: true, boundary: true}) }

@@ -7,6 +7,7 @@ type userInfo struct {
 	at    int   // where in hold the host begins; 0: no "@" has come
 	colon bool
 	odd   bool // what follows the colon is no port
+	stop  bool // behind the port there is what may end a sentence
 }
 
 // beginUser is behind a "//".
@@ -48,10 +49,12 @@ func (m *textMasker) keepUser(s *symbol, own bool) {
 	m.hold = append(m.hold, s.raw...)
 	switch {
 	case own && s.ch == '@':
-		u.at, u.colon, u.odd = len(m.hold), false, false
+		u.at, u.colon, u.odd, u.stop = len(m.hold), false, false, false
 	case own && s.ch == ':' && !bracket:
 		u.colon = true
-	case u.colon && (s.ch < '0' || s.ch > '9'):
+	case u.colon && (s.ch == ',' || s.ch == ';' || s.ch == ')' || s.ch == '.'):
+		u.stop = true
+	case u.colon && (u.stop || s.ch < '0' || s.ch > '9'):
 		u.odd = true
 	}
 }

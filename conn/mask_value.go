@@ -91,6 +91,8 @@ func (m *textMasker) readValue(s *symbol) {
 	case s.ch == '{' || s.ch == '[':
 		v.nest, v.level = 1, uint8(bits.Len8(m.open))
 		m.mask(inNest)
+	case m.prose && v.member && (s.ch < '0' || s.ch > '9') && s.ch != '-':
+		m.backTo(s)
 	case v.pair && !v.gap:
 		m.mask(inPair)
 	case v.member && isLiteral(s.ch):
@@ -152,9 +154,9 @@ func (m *textMasker) readString(s *symbol) {
 // endValue is at the end of a value that has one.
 func (m *textMasker) endValue() {
 	switch v := &m.secret; {
-	case v.member:
+	case v.member && !m.prose:
 		m.mode = behind
-	case v.pair:
+	case v.pair, v.member:
 		m.mode = inText
 		m.forget()
 	default:
