@@ -75,6 +75,9 @@ type Config struct {
 	// Logger hears of breakers changing state and panics in actors, never from
 	// inside an actor. nil means silent.
 	Logger *slog.Logger
+	// WireLog gets what goes over the wire, secrets masked, never from inside an
+	// actor. nil means nothing is logged.
+	WireLog *slog.Logger
 
 	// Fresh gives every call that is pinned to no connection a new one, which
 	// afterwards belongs to that caller alone: the one-shot mode. There is no

@@ -75,27 +75,33 @@ func (c *crew) run(fn func()) bool {
 
 // runErrand is run for what may not end when it is told to: inside tells of it.
 func (c *crew) runErrand(e *errand, fn func()) bool {
-	if !c.enter() {
-		return false
-	}
+	return c.startErrand(e, func() {
+		defer c.endErrand(e)
+		fn()
+	})
+}
+
+// startErrand is runErrand for a function that calls endErrand by itself, at its end.
+func (c *crew) startErrand(e *errand, fn func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	c.n++
 	if c.errands == nil {
 		c.errands = map[*errand]struct{}{}
 	}
 	c.errands[e] = struct{}{}
-	go func() {
-		defer c.leave()
-		defer c.finish(e)
-		fn()
-	}()
+	go fn()
 	return true
 }
 
-func (c *crew) finish(e *errand) {
+func (c *crew) endErrand(e *errand) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	delete(c.errands, e)
+	c.mu.Unlock()
+	c.leave()
 }
 
 // inside names the errands under way, each once, and counts the other goroutines.

@@ -151,7 +151,7 @@ func (c *connection) dialed(ctx actor.Context, m *dialed) {
 	if c.sched.cfg.Lenient {
 		c.io.SetLenient()
 	}
-	if tap := c.sched.journal.tap(c.id, c.seat.origin.name); tap != nil {
+	if tap := c.sched.wire.tap(c.id, c.seat.origin.name); tap != nil {
 		c.io.Tap(tap)
 	}
 	c.socket.Store(m.io)

@@ -8,119 +8,149 @@ import (
 	"github.com/seed53b03582/troupe/conn"
 )
 
-// journal writes to the user's logger, in order, on a goroutine of the crew: a
-// handler may be slow, and an actor must not wait for it. A nil journal is
-// silent.
+// journal writes to one of the user's loggers, in order, on a goroutine of the crew: a
+// handler may be slow, and an actor must not wait for it. Nothing of the logger's is called
+// anywhere else. A nil journal is silent.
 type journal struct {
-	log  *slog.Logger
-	crew *crew
+	log    *slog.Logger
+	crew   *crew
+	errand errand // what its goroutine does
 
 	mu      sync.Mutex
-	entries []func()
+	queue   []entry
+	size    int // bytes of text in queue
 	writing bool
-	leftOut int // pieces of the wire, since the log can't keep up
+	leftOut int // entries that found the queue full, since the last that did not
 }
+
+// entry is one line of a log.
+type entry struct {
+	level slog.Level
+	text  string
+	attrs []slog.Attr
+	size  int // bytes of text in attrs, where that may be much
+}
+
+// What may wait for a slow handler. What comes beyond that is left out, and counted.
+const (
+	maxEntries   = 4096
+	maxEntryText = 8 << 20
+)
 
 func newJournal(log *slog.Logger, c *crew) *journal {
 	if log == nil {
 		return nil
 	}
-	return &journal{log: log, crew: c}
+	return &journal{log: log, crew: c, errand: errand{what: "the Logger's handler does not return"}}
 }
 
 // breaker notes that an origin's breaker has changed its state.
 func (j *journal) breaker(origin, from, to string) {
-	j.note(func() {
-		j.log.Warn("circuit breaker", slog.String("origin", origin), slog.String("from", from), slog.String("to", to))
-	})
+	j.note(entry{level: slog.LevelWarn, text: "circuit breaker",
+		attrs: []slog.Attr{slog.String("origin", origin), slog.String("from", from), slog.String("to", to)}})
 }
 
 // failure notes that code inside an actor has panicked.
 func (j *journal) failure(actor string, err error) {
-	j.note(func() { j.log.Error("actor failed", slog.String("actor", actor), slog.Any("error", err)) })
+	j.note(entry{level: slog.LevelError, text: "actor failed",
+		attrs: []slog.Attr{slog.String("actor", actor), slog.Any("error", &maskedError{err})}})
 }
+
+// maskedError is an error whose text may quote a URL or what was sent.
+type maskedError struct{ err error }
+
+func (e *maskedError) Error() string { return conn.MaskText(e.err.Error()) }
+
+func (e *maskedError) Unwrap() error { return e.err }
 
 // bodyAbandoned notes that nobody read a streamed body for too long.
 func (j *journal) bodyAbandoned(url, opened string) {
-	j.note(func() { j.log.Warn("response body abandoned", slog.String("url", url), slog.String("opened", opened)) })
+	j.note(entry{level: slog.LevelWarn, text: "response body abandoned",
+		attrs: []slog.Attr{slog.String("url", url), slog.String("opened", opened)}})
 }
 
 // bodyPanicked notes that the Close of a request's body has panicked.
 func (j *journal) bodyPanicked(err error) {
-	j.note(func() { j.log.Error("closing a request body failed", slog.Any("error", err)) })
+	j.note(entry{level: slog.LevelError, text: "closing a request body failed",
+		attrs: []slog.Attr{slog.Any("error", &maskedError{err})}})
 }
 
-// wireBacklog is how many entries may wait for a slow log before pieces of the wire
-// are left out.
-const wireBacklog = 4096
-
-// tap shows a log that is enabled for debug what goes over a connection, secrets
-// masked; nil where there is none.
+// tap shows what goes over a connection; nil where there is no log for that.
 func (j *journal) tap(id, origin string) conn.Tap {
-	if j == nil || !j.log.Enabled(context.Background(), slog.LevelDebug) {
+	if j == nil {
 		return nil
 	}
-	var masks [2]conn.Masker // the two directions may come from two goroutines
-	return func(sent bool, data []byte) {
-		mask := &masks[0]
-		if sent {
-			mask = &masks[1]
-		}
-		if text := mask.Append(nil, data); len(text) > 0 {
-			j.wire(id, origin, sent, string(text))
-		}
+	return func(sent bool, text string) {
+		j.note(entry{level: slog.LevelInfo, text: "wire", size: len(text),
+			attrs: []slog.Attr{slog.String("connection", id), slog.String("origin", origin), slog.Bool("sent", sent), slog.String("text", text)}})
 	}
 }
 
-func (j *journal) wire(id, origin string, sent bool, text string) {
-	j.mu.Lock()
-	full := len(j.entries) >= wireBacklog
-	left := j.leftOut
-	if j.leftOut = 0; full {
-		j.leftOut = left + 1
-	}
-	j.mu.Unlock()
-	if full {
-		return
-	}
-	attrs := []slog.Attr{slog.String("connection", id), slog.String("origin", origin), slog.Bool("sent", sent), slog.String("text", text)}
-	if left > 0 {
-		attrs = append(attrs, slog.Int("left_out", left))
-	}
-	j.note(func() { j.log.LogAttrs(context.Background(), slog.LevelDebug, "wire", attrs...) })
-}
-
-func (j *journal) note(entry func()) {
+// note queues an entry, and never waits.
+func (j *journal) note(e entry) {
 	if j == nil {
 		return
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.entries = append(j.entries, entry)
+	if len(j.queue) >= maxEntries || j.size > 0 && j.size+e.size > maxEntryText {
+		j.leftOut++
+		return
+	}
+	if j.leftOut > 0 {
+		j.queue = append(j.queue, j.omission())
+	}
+	j.queue = append(j.queue, e)
+	j.size += e.size
 	if !j.writing {
-		j.writing = j.crew.runErrand(&errand{what: "the Logger's handler does not return"}, j.write)
+		j.writing = j.crew.startErrand(&j.errand, j.write)
 	}
 }
 
-func (j *journal) write() {
-	for {
-		j.mu.Lock()
-		entries := j.entries
-		j.entries = nil
-		if len(entries) == 0 {
-			j.writing = false
-			j.mu.Unlock()
-			return
-		}
-		j.mu.Unlock()
-		for _, entry := range entries {
-			j.safely(entry)
-		}
+// omission tells of entries that were left out. The caller holds mu.
+func (j *journal) omission() entry {
+	n := j.leftOut
+	j.leftOut = 0
+	return entry{level: slog.LevelWarn, text: "log lines left out", attrs: []slog.Attr{slog.Int("count", n)}}
+}
+
+// next takes an entry out of the queue; false where none is left, and this writer is to end.
+func (j *journal) next() (e entry, ok bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case len(j.queue) > 0:
+		e = j.queue[0]
+		j.queue[0] = entry{}
+		j.queue = j.queue[1:]
+		j.size -= e.size
+		return e, true
+	case j.leftOut > 0:
+		return j.omission(), true
 	}
+	j.queue, j.writing = nil, false
+	return entry{}, false
+}
+
+// write writes until the queue is empty. Where a handler ends its goroutine
+// (runtime.Goexit), another goes on, in the same place in the crew.
+func (j *journal) write() {
+	done := false
+	defer func() {
+		if done {
+			j.crew.endErrand(&j.errand)
+		} else {
+			go j.write()
+		}
+	}()
+	for e, ok := j.next(); ok; e, ok = j.next() {
+		j.safely(e)
+	}
+	done = true
 }
 
 // safely keeps a panicking log handler from ending the program.
-func (j *journal) safely(entry func()) {
+func (j *journal) safely(e entry) {
 	defer func() { _ = recover() }()
-	entry()
+	j.log.LogAttrs(context.Background(), e.level, e.text, e.attrs...)
 }

@@ -223,7 +223,7 @@ func TestWireLogOfALine(t *testing.T) {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			in(t, func(t *testing.T) {
 				var log strings.Builder
-				cfg := Config{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+				cfg := Config{WireLog: slog.New(slog.NewTextHandler(&log, nil))}
 				f := newFlight(t, cfg, 4, func(nc net.Conn) {
 					for all := strings.Repeat(answer, 4); len(all) > 0; {
 						n := min(size, len(all))

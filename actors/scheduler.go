@@ -31,7 +31,8 @@ type Scheduler struct {
 	crew    crew
 	readers readers
 	lines   lines
-	journal *journal
+	journal *journal // of Config.Logger
+	wire    *journal // of Config.WireLog
 	buffers conn.Buffers
 	answers sync.Pool // of *Answer
 
@@ -68,6 +69,7 @@ func Start(cfg Config) (*Scheduler, error) {
 	}
 	s.clock = func() int64 { return int64(s.now()) }
 	s.journal = newJournal(s.cfg.Logger, &s.crew)
+	s.wire = newJournal(s.cfg.WireLog, &s.crew)
 	s.system = s.cfg.System
 	if s.system == nil {
 		s.system = newSystem()

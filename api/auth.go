@@ -16,6 +16,12 @@ func BasicAuth(user, password string) Option { return basicAuthOption{user, pass
 
 type basicAuthOption struct{ user, password string }
 
+// String keeps fmt from printing the password.
+func (basicAuthOption) String() string { return "BasicAuth" }
+
+// GoString is String, for %#v.
+func (o basicAuthOption) GoString() string { return o.String() }
+
 func (o basicAuthOption) apply(r *request) {
 	r.given |= optBasicAuth
 	r.authorize = r.basic("BasicAuth", o.user, o.password)
@@ -27,6 +33,12 @@ func (o basicAuthOption) apply(r *request) {
 func Bearer(token string) Option { return bearerOption(token) }
 
 type bearerOption string
+
+// String keeps fmt from printing the token.
+func (bearerOption) String() string { return "Bearer" }
+
+// GoString is String, for %#v.
+func (o bearerOption) GoString() string { return o.String() }
 
 func (o bearerOption) apply(r *request) {
 	r.given |= optBearer
@@ -56,6 +68,12 @@ func (r *request) basic(field, user, password string) string {
 func DigestAuth(user, password string) Option { return digestOption{user, password} }
 
 type digestOption digestUser
+
+// String keeps fmt from printing the password.
+func (digestOption) String() string { return "DigestAuth" }
+
+// GoString is String, for %#v.
+func (o digestOption) GoString() string { return o.String() }
 
 func (o digestOption) apply(r *request) {
 	r.given |= optDigestAuth

@@ -31,7 +31,9 @@ type Config struct {
 	Driver conn.Driver
 
 	// TLS are the settings for https where the call brings none of its own. nil
-	// means Go's defaults: certificates are verified against the system's roots.
+	// means Go's defaults: certificates are verified against the system's roots. They
+	// are for every origin of the session, those that redirects lead to included: a
+	// client certificate for some origins alone belongs into the option TLS.
 	TLS *tls.Config
 
 	// MaxConns bounds the connections of all origins together, open or being
@@ -99,6 +101,11 @@ type Config struct {
 	// means what HTTP_PROXY, HTTPS_PROXY and NO_PROXY said when the session was
 	// started, or, where there is a Driver, none. See Direct and ProxyURL.
 	Proxy func(target *url.URL) (*url.URL, error)
+	// ProxyTLS are the settings for TLS to proxies with the scheme https. nil means Go's
+	// defaults. Neither TLS nor the option TLS are shown to a proxy: a private root, a
+	// client certificate or pins for it belong here. Without a ServerName the proxy's
+	// host is verified.
+	ProxyTLS *tls.Config
 	// Retry is when a failed call is sent once more.
 	Retry Retry
 
@@ -129,11 +136,21 @@ type Config struct {
 	// inside actors (message "actor failed", attributes actor and error), of panics
 	// in the Close of a Body (message "closing a request body failed", attribute error), and of
 	// bodies that nobody read (message "response body abandoned", attributes url and
-	// opened, a place in the code). Where it is enabled for debug, it also gets all
-	// that goes over the wire (message "wire", attributes connection, origin, sent
-	// and text), with secrets masked, which is slow. These forms are stable. It is
-	// never called from inside an actor. nil means silent.
+	// opened, a place in the code). It never gets what goes over the wire: see WireLog.
+	// These forms are stable. The secrets that Response.Curl masks are masked in all of
+	// them. It is called on a goroutine of the session's, one line after the other: a
+	// handler that blocks, panics or exits holds nobody up. Up to 4096 lines wait for it;
+	// what comes beyond is left out and counted (message "log lines left out", attribute
+	// count). nil means silent.
 	Logger *slog.Logger
+	// WireLog gets all that goes over the wire, above TLS and behind a proxy's tunnel, at
+	// level Info: message "wire", attributes connection, origin, sent (true for requests)
+	// and text. Heads come whole, bodies in pieces, without their framing; secrets are
+	// masked as in Response.Curl, wherever a read or write has cut them. Of a compressed
+	// body only the size is told. It is slow, and files and large bodies then take no
+	// short ways through the kernel. It is called as Logger is; up to 4096 lines and 8 MiB
+	// of text wait for it. nil means that nothing is logged, and costs nothing.
+	WireLog *slog.Logger
 }
 
 // validate refuses what no session can mean.
@@ -191,6 +208,7 @@ func (cfg *Config) scheduler() actors.Config {
 		LeasePatience:         retry.patience(),
 		System:                cfg.System,
 		Logger:                cfg.Logger,
+		WireLog:               cfg.WireLog,
 	}
 }
 
@@ -232,7 +250,7 @@ func (cfg *Config) settings() settings {
 		choose = ProxyFromEnvironment()
 	}
 	if choose != nil {
-		s.proxies = newProxies(choose, cfg.TLS)
+		s.proxies = newProxies(choose, cfg.ProxyTLS)
 		s.proxies.lenient = cfg.Lenient
 	}
 	return s

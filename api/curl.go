@@ -8,9 +8,11 @@ import (
 )
 
 // Curl is the request that this Response answers as a line for curl and a POSIX shell,
-// to be tried by hand. Secrets are masked: credentials, cookies, and what stands under a
-// name like password or token in the query or the body. A body of more than 2 KiB, and
-// one from a file or reader, is @BODY in it. First asked for after Release, it is empty.
+// to be tried by hand. Secrets are masked: credentials, cookies, user info of URLs, and
+// what stands under a name like password, apiKey or X-Amz-Signature in a header, the
+// query, a form, a multipart field or JSON, whatever its type. A body of more than 2 KiB,
+// one with a Content-Encoding, and one from a file or reader, is @BODY in it. First asked
+// for after Release, it is empty.
 func (r *Response) Curl() string {
 	a := r.answer.Load()
 	if a == nil {
@@ -43,46 +45,72 @@ func Curl(method, url string, opts ...Option) (string, error) {
 	return s.Curl(method, url, opts...)
 }
 
+// curlHead is what a line for curl says of a request's head.
+type curlHead struct {
+	headers     []string // as arguments of --header
+	compressed  bool
+	hasBody     bool
+	contentType string
+	coding      string
+}
+
+// readCurlHead takes the lines of a head as the session has written it, but for the first.
+func readCurlHead(url string, lines []string) (h curlHead) {
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		switch lower := strings.ToLower(name); {
+		case lower == "content-length":
+			h.hasBody = value != "0"
+			continue
+		case lower == "host" && value == hostOf(url): // curl makes it of the URL
+			continue
+		case line == "Accept-Encoding: "+acceptEncoding:
+			h.compressed = true
+			continue
+		case lower == "transfer-encoding":
+			h.hasBody = true
+		case lower == "content-type":
+			h.contentType = value
+		case lower == "content-encoding":
+			h.coding = value
+		}
+		if value = maskHeader(name, value); value == "" {
+			h.headers = append(h.headers, name+";") // "Name:" would take it away
+		} else {
+			h.headers = append(h.headers, name+": "+value)
+		}
+	}
+	return h
+}
+
 // curl makes the line of a request as it was written: its head, and its body behind
-// that or apart.
+// that or apart. Of the URL secrets are masked already.
 func curl(url, request string, body []byte) string {
 	head, joined, _ := strings.Cut(request, "\r\n\r\n")
 	lines := strings.Split(head, "\r\n")
 	method, _, _ := strings.Cut(lines[0], " ")
+	h := readCurlHead(url, lines[1:])
 	b := &strings.Builder{}
 	b.WriteString("curl --http1.1 --globoff --path-as-is")
-	hasBody := false
-	var headers []string
-	for _, line := range lines[1:] {
-		name, value, _ := strings.Cut(line, ": ")
-		switch lower := strings.ToLower(name); {
-		case lower == "content-length":
-			hasBody = value != "0"
-		case lower == "transfer-encoding":
-			hasBody = true
-			headers = append(headers, line)
-		case lower == "host" && value == hostOf(url): // curl makes it of the URL
-		case line == "Accept-Encoding: "+acceptEncoding:
-			b.WriteString(" --compressed")
-		default:
-			headers = append(headers, name+": "+maskHeader(lower, value))
-		}
+	if h.compressed {
+		b.WriteString(" --compressed")
 	}
 	switch {
 	case method == "HEAD":
 		b.WriteString(" --head")
-	case method != "GET" || hasBody:
+	case method != "GET" || h.hasBody:
 		b.WriteString(" --request " + quote(method))
 	}
-	b.WriteString(" " + quote(conn.MaskText(url)))
-	for _, h := range headers {
-		b.WriteString(" --header " + quote(withoutValue(h)))
+	b.WriteString(" " + quote(url))
+	for _, header := range h.headers {
+		b.WriteString(" --header " + quote(header))
 	}
-	if hasBody {
-		if !slices.ContainsFunc(headers, func(h string) bool { return strings.HasPrefix(strings.ToLower(h), "content-type:") }) {
+	if h.hasBody {
+		if !slices.ContainsFunc(h.headers, func(s string) bool { return strings.HasPrefix(strings.ToLower(s), "content-type") }) {
 			b.WriteString(" --header 'Content-Type:'") // curl would say it is a form
 		}
-		b.WriteString(curlBody(joined + string(body)))
+		b.WriteString(h.body(joined + string(body)))
 	}
 	return b.String()
 }
@@ -94,41 +122,60 @@ func hostOf(url string) string {
 	return host
 }
 
-// withoutValue writes a header without a value as curl wants it: "Name:" would take it
-// away.
-func withoutValue(h string) string {
-	if name, ok := strings.CutSuffix(h, ": "); ok {
-		return name + ";"
-	}
-	return h
-}
-
-func curlBody(body string) string {
-	if body == "" || len(body) > 2<<10 || strings.ContainsFunc(body, func(c rune) bool { return c == 0 || c == '\uFFFD' }) {
+func (h *curlHead) body(body string) string {
+	if body == "" || len(body) > 2<<10 || h.coding != "" || strings.ContainsFunc(body, func(c rune) bool { return c == 0 || c == '\uFFFD' }) {
 		return " --data-binary @BODY"
 	}
-	return " --data-raw " + quote(conn.MaskText(body))
+	return " --data-raw " + quote(conn.MaskBody([]byte(body), h.contentType, h.coding))
 }
 
 // quote makes s one word for a POSIX shell.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// maskHeader keeps of a header what is no secret: the scheme of credentials, the names
-// of cookies.
-func maskHeader(lower, value string) string {
-	switch {
+// maskHeader keeps of a header what is no secret: the scheme of credentials where it is one
+// of those in use, and the names of cookies.
+func maskHeader(name, value string) string {
+	switch lower := strings.ToLower(name); {
 	case lower == "authorization", lower == "proxy-authorization":
-		scheme, _, _ := strings.Cut(value, " ")
-		return scheme + " " + conn.Masked
-	case lower == "cookie":
-		parts := strings.Split(value, "; ")
-		for i, p := range parts {
-			name, _, _ := strings.Cut(p, "=")
-			parts[i] = name + "=" + conn.Masked
+		if fields := strings.Fields(value); len(fields) > 1 && isAuthScheme(fields[0]) {
+			return fields[0] + " " + conn.Masked
 		}
-		return strings.Join(parts, "; ")
-	case conn.SecretField(lower):
 		return conn.Masked
+	case lower == "cookie":
+		return maskCookies(value)
 	}
-	return value
+	return conn.MaskField(name, value)
+}
+
+// isAuthScheme knows the schemes that IANA lists, and a few of vendors: what begins a value
+// of any other form may be the secret itself.
+func isAuthScheme(s string) bool {
+	switch strings.ToLower(s) {
+	case "basic", "bearer", "concealed", "digest", "dpop", "gnap", "hoba", "mutual", "negotiate", "ntlm", "oauth", "privatetoken",
+		"scram-sha-1", "scram-sha-256", "vapid", "aws4-hmac-sha256", "token", "apikey", "sharedkey", "sharedkeylite":
+		return true
+	}
+	return false
+}
+
+// maskCookies keeps the names of cookies where the whole is as RFC 6265 §4.2.1 wants it.
+// Else what looks like a name may be part of a value.
+func maskCookies(value string) string {
+	parts := strings.Split(value, ";")
+	for i, part := range parts {
+		name, rest, found := strings.Cut(strings.TrimSpace(part), "=")
+		if !found || strings.Trim(rest, "=") == "" || strings.ContainsAny(rest, "\" \t,\\") || !isCookieName(name) {
+			return conn.Masked
+		}
+		parts[i] = name + "=" + conn.Masked
+	}
+	return strings.Join(parts, "; ")
+}
+
+// isCookieName tells of a name that somebody may have given: a long one is likely random,
+// and so the secret.
+func isCookieName(s string) bool {
+	return s != "" && len(s) < 32 && !strings.ContainsFunc(s, func(c rune) bool {
+		return (c|0x20 < 'a' || 'z' < c|0x20) && (c < '0' || '9' < c) && c != '-' && c != '_' && c != '.'
+	})
 }

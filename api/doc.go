@@ -42,7 +42,7 @@
 //     as the call had come
 //
 // The first three after *InputError tell the phase and what of the request was sent, and
-// are net.Errors. A URL's user and password never show in any of them.
+// are net.Errors. A URL's user info, and the secrets in its query, show in none of them.
 //
 // # What it leaves out
 //

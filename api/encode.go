@@ -108,7 +108,7 @@ func (r *request) checkMethod() error {
 	case r.call.Method == "CONNECT":
 		return &InputError{Field: "method", Reason: "CONNECT asks for a tunnel, not for an answer", Fix: "name a proxy in Config.Proxy"}
 	case !http1.ValidMethod(r.call.Method):
-		return &InputError{Field: "method", Reason: fmt.Sprintf("%.40q is no token (RFC 9110 §9.1)", r.call.Method), Fix: "give one like GET"}
+		return &InputError{Field: "method", Reason: fmt.Sprintf("%.40q is no token (RFC 9110 §9.1)", conn.MaskURL(r.call.Method)), Fix: "give one like GET"}
 	}
 	return nil
 }

@@ -87,7 +87,7 @@ var (
 // Config.Proxy has failed for where they led.
 type InputError struct {
 	Field  string // what is wrong: "URL", "Headers", "JSON" …
-	Reason string // why; never the value of a header nor user info of a URL
+	Reason string // why; never the value of a header nor a secret of a URL
 	Fix    string // what to do instead; may be empty
 	Err    error  // the cause, where there is one
 }
@@ -101,7 +101,7 @@ func (e *InputError) Error() string {
 	if e.Fix != "" {
 		s += "; " + e.Fix
 	}
-	return s
+	return conn.MaskText(s)
 }
 
 // Unwrap returns the cause.
@@ -111,7 +111,7 @@ func (e *InputError) Unwrap() error { return e.Err }
 // could be had within the limits, name lookup, connect or TLS handshake failed,
 // or the context ended before all that was done. Nothing of the request was sent.
 type HTTPConnectionError struct {
-	URL        string    // without user info; empty where no URL was involved
+	URL        string    // as it may be shown, see Response.Curl; empty where no URL was involved
 	Op         Op        // OpQueue, OpDial or OpTLS
 	Sent       Sent      // SentNothing
 	RemoteAddr net.Addr  // nil before there is one
@@ -124,7 +124,7 @@ type HTTPConnectionError struct {
 // time ran out, the answer was cut short or too large, or a file or Body reader
 // gave fewer bytes than announced. OpenFile returns it too.
 type IOError struct {
-	URL        string   // without user info; empty where no URL was involved
+	URL        string   // as it may be shown, see Response.Curl; empty where no URL was involved
 	Op         Op       // OpWrite or OpRead
 	Sent       Sent     // what the server may have seen
 	RemoteAddr net.Addr // nil before there is one
@@ -136,7 +136,7 @@ type IOError struct {
 // where a message ends (RFC 9112 §6.3). The connection is closed. Its text quotes up to 80
 // characters of them, without the values of secret headers and parameters.
 type ProtocolError struct {
-	URL        string   // without user info
+	URL        string   // as it may be shown, see Response.Curl
 	Op         Op       // OpRead
 	Sent       Sent     // what the server may have seen; SentNothing where it spoke before it was asked
 	RemoteAddr net.Addr // the server's address
@@ -167,10 +167,10 @@ func (f *failure) message(what string) string {
 	if f.Err != nil {
 		s += ": " + f.Err.Error()
 	}
-	return s
+	return conn.MaskText(s) // the cause may be a driver's, a proxy's, a server's
 }
 
-// Error gives the URL without user info, the phase, what was sent, and the cause.
+// Error gives the URL without secrets, the phase, what was sent, and the cause.
 func (e *HTTPConnectionError) Error() string {
 	return e.failure().message("cannot contact the server")
 }
@@ -188,7 +188,7 @@ func (e *HTTPConnectionError) Timeout() bool { return conn.IsTimeout(e.Err) }
 // Temporary is what net.Error asks for; it is the same as Timeout.
 func (e *HTTPConnectionError) Temporary() bool { return e.Timeout() }
 
-// Error gives the URL without user info, the phase, what was sent, and the cause.
+// Error gives the URL without secrets, the phase, what was sent, and the cause.
 func (e *IOError) Error() string { return (*failure)(e).message("I/O failed") }
 
 // Unwrap returns the cause.
@@ -200,7 +200,7 @@ func (e *IOError) Timeout() bool { return conn.IsTimeout(e.Err) }
 // Temporary is what net.Error asks for; it is the same as Timeout.
 func (e *IOError) Temporary() bool { return e.Timeout() }
 
-// Error gives the URL without user info, the phase, what was sent, and the cause.
+// Error gives the URL without secrets, the phase, what was sent, and the cause.
 func (e *ProtocolError) Error() string {
 	return (*failure)(e).message("the answer is not valid HTTP/1")
 }
@@ -218,7 +218,7 @@ func (e *ProtocolError) Temporary() bool { return e.Timeout() }
 // a call that was answered never fails because of the status.
 type StatusError struct {
 	Code int    // 400 to 999
-	URL  string // of the request, without user info
+	URL  string // of the request, as it may be shown, see Response.Curl
 }
 
 // Error gives the URL, the code and its name.

@@ -87,12 +87,11 @@ func ExampleSession_Curl() {
 	// Output: curl --http1.1 --globoff --path-as-is --compressed --request 'PUT' 'http://host/ada' --header 'Accept: */*' --header 'Content-Type:' --data-raw 'it'\''s 1815' <nil>
 }
 
-// All that goes over the wire, for a logger that wants to know it. Secrets are masked.
+// All that goes over the wire. Secrets are masked.
 func ExampleConfig_wireLog() {
 	server := serve(func(w http.ResponseWriter, _ *http.Request) { w.Header()["Date"] = nil })
 	defer server.Close()
-	session := newSession(api.Config{Logger: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
-		Level: slog.LevelDebug,
+	session := newSession(api.Config{WireLog: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			switch a.Key {
 			case "time", "connection", "origin": // change from run to run
@@ -109,6 +108,6 @@ func ExampleConfig_wireLog() {
 	}
 	session.Close() // when it returns, the log is whole
 	// Output:
-	// level=DEBUG msg=wire sent=true text="GET / HTTP/1.1\nHost: host\nUser-Agent: troupe\nAccept: */*\nAccept-Encoding: gzip, deflate, br, zstd\nAuthorization: ***\n\n"
-	// level=DEBUG msg=wire sent=false text="HTTP/1.1 200 OK\nContent-Length: 0\n\n"
+	// level=INFO msg=wire sent=true text="GET / HTTP/1.1\nHost: host\nUser-Agent: troupe\nAccept: */*\nAccept-Encoding: gzip, deflate, br, zstd\nAuthorization: ***\n\n"
+	// level=INFO msg=wire sent=false text="HTTP/1.1 200 OK\nContent-Length: 0\n\n"
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+
+	"github.com/seed53b03582/troupe/conn"
 )
 
 // File is what Upload sends: exactly Size bytes of it, in bytes. Fewer are an
@@ -121,7 +123,7 @@ func (o methodOption) apply(r *request) {
 	case strings.EqualFold(string(o), "POST"), strings.EqualFold(string(o), "PUT"):
 		r.call.Method = strings.ToUpper(string(o))
 	default:
-		r.refuse("Method", fmt.Sprintf("an upload can't be a %q", string(o)), "use POST or PUT")
+		r.refuse("Method", fmt.Sprintf("an upload can't be a %.40q", conn.MaskURL(string(o))), "use POST or PUT")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/conn"
 )
 
 // location is a URL taken apart into what a request needs of it.
@@ -39,11 +40,14 @@ func (l *location) setAside(a aside) {
 	}
 }
 
-// String is the URL for errors: no user info, and no fragment, as that may be a
-// secret too.
-func (l *location) String() string { return l.Scheme + "://" + l.authority + l.target }
+// String is the URL to be shown: no user info, no fragment, as that may be a secret
+// too, and nothing that stands in the query under the name of one.
+func (l *location) String() string { return conn.MaskURL(l.whole()) }
 
-// is tells whether raw is the URL as String gives it.
+// whole is the URL as it is sent.
+func (l *location) whole() string { return l.Scheme + "://" + l.authority + l.target }
+
+// is tells whether raw is the URL as whole gives it.
 func (l *location) is(raw string) bool {
 	at := len(l.Scheme) + len("://") + len(l.authority)
 	return len(raw) == at+len(l.target) && raw[at:] == l.target &&

@@ -145,12 +145,13 @@ const (
 	optStreamBody
 	optExpect
 	optMultipart
+	optCertificateAcross
 )
 
 var optionNames = [...]string{
 	"Params", "Query", "Headers", "HeaderValues", "Data", "Form", "JSON", "Body", "Upload", "MIMEType",
 	"Method", "Host", "BasicAuth", "Bearer", "TLS", "Timeout", "Stream", "NoRedirect", "Connection", "Lease",
-	"DigestAuth", "StreamBody", "ExpectContinue", "Multipart",
+	"DigestAuth", "StreamBody", "ExpectContinue", "Multipart", "CertificateAcrossOrigins",
 }
 
 // String names the first of the set.
@@ -277,20 +278,6 @@ func (o hostOption) apply(r *request) {
 		r.refuse("Host", fault.reason+fault.quoted(), fault.fix)
 	} else if strings.Contains(r.host, "%") {
 		r.refuse("Host", "has a zone, which means nothing to the server (RFC 6874 §1)", "give the address without what begins with %")
-	}
-}
-
-// TLS are the certificates, roots and server name for this call; it is ignored
-// for http, and nil means the session's. Keep one and reuse it: its identity is
-// part of what makes an origin, so calls share connections only when they share it.
-func TLS(settings *tls.Config) Option { return tlsOption{settings} }
-
-type tlsOption struct{ settings *tls.Config }
-
-func (o tlsOption) apply(r *request) {
-	if o.settings != nil {
-		r.given |= optTLS
-		r.tls = o.settings
 	}
 }
 

@@ -88,7 +88,7 @@ func TestPipelinedResponse(t *testing.T) {
 	var log syncBuilder
 	s := newSession(t, Config{
 		MaxConnsPerOrigin: 1, Pipeline: Pipeline{Depth: 8},
-		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		WireLog: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	for i := range 3 {
 		resp, err := s.Get(t.Context(), server.URL+"/p?q=1", Headers{"X-A": "b"})

@@ -93,7 +93,7 @@ func parseProxyURL(raw string) (*url.URL, error) {
 // URL must give the same one. Any number of goroutines may use it.
 type proxies struct {
 	choose func(*url.URL) (*url.URL, error) // nil: none
-	tls    *tls.Config                      // for https proxies; nil: Go's defaults
+	tls    *tls.Config                      // Config.ProxyTLS
 
 	lenient bool // their answers are read so
 
@@ -111,13 +111,8 @@ type proxyKey struct {
 // idle connections of the oldest, and nothing else.
 const maxProxies = 1024
 
-// newProxies makes the chooser of a session. settings are for TLS to https proxies,
-// where the name to verify is the proxy's.
+// newProxies makes the chooser of a session. settings are for TLS to https proxies.
 func newProxies(choose func(*url.URL) (*url.URL, error), settings *tls.Config) *proxies {
-	if settings != nil && settings.ServerName != "" {
-		settings = settings.Clone()
-		settings.ServerName = "" // it names the origin
-	}
 	return &proxies{choose: choose, tls: settings}
 }
 
@@ -176,8 +171,8 @@ func (p *proxies) ask(target *url.URL) (u *url.URL, err error) {
 	return u, nil
 }
 
-// discreet is an error of the user's function, whose text may quote a proxy's URL, as
-// those of url.Parse do.
+// discreet is an error of the user's function, whose text may quote a URL: of a proxy, as
+// those of url.Parse do, or of where the function asks.
 type discreet struct{ err error }
 
 func (d *discreet) Unwrap() error { return d.err }
@@ -187,5 +182,5 @@ func (d *discreet) Error() string {
 	if strings.Contains(text, "@") || errors.As(d.err, new(*url.Error)) { // that quotes any part of it
 		return "its error is not shown, as it may hold a password"
 	}
-	return text
+	return conn.MaskText(text)
 }

@@ -2,8 +2,11 @@ package api
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -242,14 +245,52 @@ func TestProxiesFail(t *testing.T) {
 	}
 }
 
-// The session's TLS settings hold for https proxies too, but for the name.
-func TestProxiesTLS(t *testing.T) {
-	settings := &tls.Config{ServerName: "example.com", MinVersion: tls.VersionTLS13}
-	p := newProxies(nil, settings)
-	if p.tls.ServerName != "" || p.tls.MinVersion != tls.VersionTLS13 || settings.ServerName != "example.com" {
-		t.Errorf("%q, %x", p.tls.ServerName, p.tls.MinVersion)
+// An https proxy is spoken to by ProxyTLS, and by nothing of the settings for origins.
+func TestProxyTLS(t *testing.T) {
+	proxy, origin := pinIssue(t, "proxy", nil), pinIssue(t, "origin", nil)
+	proxyPool, originPool := x509.NewCertPool(), x509.NewCertPool()
+	proxyPool.AddCert(proxy.cert)
+	originPool.AddCert(origin.cert)
+	shown := make(chan int, 1) // certificates that the proxy was shown
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		shown <- len(r.TLS.PeerCertificates)
+		fmt.Fprint(w, "by the proxy")
+	}))
+	server.TLS = &tls.Config{
+		Certificates: []tls.Certificate{{PrivateKey: proxy.key, Certificate: [][]byte{proxy.cert.Raw}}},
+		ClientAuth:   tls.RequestClientCert,
 	}
-	if same := newProxies(nil, p.tls); same.tls != p.tls {
-		t.Error("copied without need")
+	server.Config.ErrorLog = discard()
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	through, err := ProxyURL(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := tls.Certificate{PrivateKey: origin.key, Certificate: [][]byte{origin.cert.Raw}}
+	pinned, err := PinKeys(&tls.Config{RootCAs: originPool, Certificates: []tls.Certificate{mine}, ServerName: "origin.test"}, PublicKeyPin(origin.cert))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	s := newSession(t, Config{Proxy: through, TLS: pinned, ProxyTLS: &tls.Config{RootCAs: proxyPool, ServerName: "example.com"}})
+	resp, err := s.Get(t.Context(), "http://origin.test/")
+	if err != nil || resp.Text() != "by the proxy" {
+		t.Fatalf("%v, %v", resp, err)
+	}
+	if n := <-shown; n != 0 {
+		t.Error("the proxy was shown the origins' client certificate")
+	}
+	s = newSession(t, Config{Proxy: through, ProxyTLS: &tls.Config{RootCAs: proxyPool, ServerName: "example.com", Certificates: []tls.Certificate{mine}}})
+	if _, err := s.Get(t.Context(), "http://origin.test/"); err != nil {
+		t.Fatal(err)
+	}
+	if n := <-shown; n != 1 {
+		t.Error("the proxy was not shown its own client certificate")
+	}
+	s = newSession(t, Config{Proxy: through, TLS: &tls.Config{InsecureSkipVerify: true}})
+	var no *conn.ProxyError
+	if _, err := s.Get(t.Context(), "http://origin.test/"); !errors.As(err, &no) {
+		t.Errorf("a proxy that nothing vouches for: %v", err)
 	}
 }

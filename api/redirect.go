@@ -3,19 +3,21 @@ package api
 import (
 	"context"
 	"strconv"
+
+	"github.com/seed53b03582/troupe/conn"
 )
 
 // RedirectError tells that a redirect could not be followed. The answer it came in is
 // lost; NoRedirect hands it over instead.
 type RedirectError struct {
-	URL    string // that answered, without user info
+	URL    string // that answered, as it may be shown, see Response.Curl
 	Status int    // 301, 302, 303, 307 or 308
 	Err    error  // why: ErrTooManyRedirects, an *InputError about the Location, a body that can't be sent again
 }
 
 // Error gives the URL, the status and the reason.
 func (e *RedirectError) Error() string {
-	return "troupe: " + e.URL + ": redirect " + strconv.Itoa(e.Status) + ": " + e.Err.Error()
+	return conn.MaskText("troupe: " + e.URL + ": redirect " + strconv.Itoa(e.Status) + ": " + e.Err.Error())
 }
 
 // Unwrap returns the reason.
@@ -97,6 +99,7 @@ func (r *request) leave(to location) {
 		r.crossed = true
 		if r.extras != noExtras {
 			r.authorize, r.host, r.connection = "", "", nil
+			r.crossTLS(&to)
 		}
 		r.downgraded = r.downgraded || r.to.Scheme == "https" && to.Scheme == "http"
 	}

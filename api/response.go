@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/textproto"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/conn"
 )
 
 // Response is an answer, whole when it is returned: nothing leaks if it is
@@ -135,14 +137,27 @@ func (r *Response) Err() error {
 }
 
 // URL is the URL that answered, after redirects, as it was sent and with its fragment, but without
-// user info.
+// user info. It is whole, as errors and logs never show it: its query may hold secrets.
 func (r *Response) URL() string { return r.url }
 
-// shown is the URL for errors: a fragment may be a secret.
+// shown is the URL for errors and logs: without the fragment, which may be a secret, and
+// with those of the query masked.
 func (r *Response) shown() string {
 	url, _, _ := strings.Cut(r.url, "#")
-	return url
+	return conn.MaskURL(url)
 }
+
+// String is the status and the URL, secrets masked as in errors. So fmt and slog print no
+// more of a Response.
+func (r *Response) String() string {
+	if r == nil {
+		return "no response"
+	}
+	return strconv.Itoa(r.Status()) + " " + r.shown()
+}
+
+// GoString is String, for %#v.
+func (r *Response) GoString() string { return r.String() }
 
 // Truncated tells that Content is no more than the beginning of the body. It is so for
 // redirects in the History whose body was long or slow in coming, since nobody waits for

@@ -28,11 +28,12 @@ type Session struct {
 
 	// The pools are the session's own: memory made inside a testing/synctest
 	// bubble must not be used outside.
-	requests sync.Pool // of *request
-	decoders decoders
-	digests  digests
-	calls    underway
-	bodies   bodies // streamed, and not yet read to their end
+	requests  sync.Pool // of *request
+	decoders  decoders
+	digests   digests
+	crossings crossings
+	calls     underway
+	bodies    bodies // streamed, and not yet read to their end
 }
 
 // NewSession starts a session. Shutdown or Close end it. Settings that make no
@@ -147,7 +148,7 @@ func (r *request) closed() error {
 func (r *request) response(a *actors.Answer) *Response {
 	url := r.url
 	if !r.to.is(url) {
-		url = r.to.String() + r.to.aside().fragment
+		url = r.to.whole() + r.to.aside().fragment
 	}
 	resp := &Response{status: int32(a.Head.Status()), url: url, session: r.session, tries: int32(r.tries)}
 	resp.connection = Connection{conn: a.Conn, owner: a.Owner}

@@ -159,14 +159,14 @@ func TestTraceOfRedirects(t *testing.T) {
 	}
 }
 
-// A log that is enabled for debug shows the wire, and no secret.
+// The log of the wire shows it, and no secret. The other log hears nothing of it.
 func TestWireLog(t *testing.T) {
-	var log syncBuffer
+	var log, other syncBuffer
 	server := record(t, func(int, *http.Request) string {
 		return withLength(`{"token":"geheim"}`, "Set-Cookie: id=geheim")
 	})
-	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s, err := NewSession(Config{Logger: logger})
+	every := &slog.HandlerOptions{Level: slog.Level(-100)}
+	s, err := NewSession(Config{WireLog: slog.New(slog.NewTextHandler(&log, nil)), Logger: slog.New(slog.NewTextHandler(&other, every))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,6 +177,9 @@ func TestWireLog(t *testing.T) {
 	}
 	if err := s.Close(); err != nil { // which awaits the log
 		t.Fatal(err)
+	}
+	if got := other.String(); got != "" {
+		t.Errorf("the other log got %s", got)
 	}
 	got := log.String()
 	for _, want := range []string{"msg=wire", "connection=1", "sent=true", "sent=false", "POST /p?api_key=***&x=1 HTTP/1.1", "Authorization: ***", "password=***&user=joe", "HTTP/1.1 200 OK"} {

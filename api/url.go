@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
+
+	"github.com/seed53b03582/troupe/conn"
 )
 
 // parseURL takes a URL apart. What users paste is made valid where it can be;
@@ -193,7 +195,11 @@ func badHost(reason, input, fix string) *hostFault {
 	return &hostFault{reason: reason, input: input, fix: fix}
 }
 
+// quoted is the input, and what IDNA says, as they may be shown.
 func (f *hostFault) quoted() string {
+	if strings.Contains(f.input, "@") { // user info where none is expected
+		return ""
+	}
 	s := ""
 	if f.input != "" {
 		s = ": " + strconv.Quote(f.input)
@@ -201,7 +207,7 @@ func (f *hostFault) quoted() string {
 	if f.cause != nil {
 		s += " (" + f.cause.Error() + ")"
 	}
-	return s
+	return conn.MaskText(s)
 }
 
 func (f *hostFault) withoutInput() error { return plainError(f.reason) }

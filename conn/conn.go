@@ -40,7 +40,7 @@ type Conn struct {
 	interim   uint8 // how many 1xx answers did
 	pending   error // of a read beside the writing, for the next one
 
-	tap     Tap          // or nil
+	tap     *tap         // or nil
 	clock   func() int64 // or nil
 	wroteAt int64
 	firstAt int64
@@ -81,6 +81,7 @@ func (c *Conn) Close() {
 	}
 	c.sock.Close()
 	c.unwatch()
+	c.showEnd(true)
 	c.giveBack()
 }
 
@@ -253,7 +254,7 @@ func (c *Conn) write(p []byte) (int, error) {
 		err = io.ErrShortWrite
 	}
 	if c.tap != nil && n > 0 {
-		c.tap(true, p[:n])
+		c.tap.wrote(p[:n])
 	}
 	return n, err
 }
@@ -303,7 +304,7 @@ func (c *Conn) Buffered() int { return c.w - c.r }
 // Park gives the read buffer back while nothing is due.
 func (c *Conn) Park() {
 	c.unwatch()
-	c.shared.on = false
+	c.showEnd(false)
 	if c.r < c.w {
 		c.keep = false // what is left over goes, that it was there stays
 	}

@@ -17,6 +17,9 @@
 // conn must therefore allow a Read beside a Write, as every net.Conn must; one
 // without read deadlines is not watched.
 //
+// It also knows what must not be shown to people: names of secrets (secrets.go), and how
+// heads, bodies and URLs are masked (mask_*.go), as a whole or as they go by (dump.go).
+//
 // Concurrency: a Conn belongs to one goroutine at a time, the one that runs its
 // connection actor, or, while it is pipelined, to one that writes and one that reads
 // (pipeline.go). Only Interrupt, Suspect, Spoiled and RemoteAddr may be called from

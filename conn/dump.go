@@ -2,178 +2,199 @@ package conn
 
 import (
 	"bytes"
-	"fmt"
-	"unicode"
-	"unicode/utf8"
+	"math"
+	"slices"
+
+	"github.com/seed53b03582/troupe/conn/http1"
 )
 
-// Tap is shown what goes over a connection, above TLS; sent tells which way. data
-// is lent for the call. The calls for one direction come in order, but those for
-// the other may come at the same time, on another goroutine. It must not block:
-// the connection waits for it.
-type Tap func(sent bool, data []byte)
+// Tap is shown what goes over a connection, above TLS, as text that is safe to log; sent
+// tells which way. Heads come whole, bodies without their framing and as they come; put
+// together, the text is the same wherever reads and writes have cut the bytes. Secrets are
+// masked as MaskField and MaskBody do it. Lines end with LF, what is not printable is
+// escaped as \xNN, and of a body with a coding only the size is told, at its end.
+//
+// The calls for one direction come in order, but those for the other may come at the same
+// time, on another goroutine. It must not block: the connection waits for it.
+type Tap func(sent bool, text string)
 
 // Tap shows t, from now on, what is written and read; nil ends that. A connection
 // with a tap takes no short ways through the kernel. Only between two requests.
-func (c *Conn) Tap(t Tap) { c.tap = t }
-
-const (
-	// maskLineMax bounds what is kept of a line in a head; servers refuse longer
-	// ones, and nobody reads them in a log.
-	maskLineMax = 8 << 10
-	// maskBodyMax is how much of each piece of a body is shown.
-	maskBodyMax = 2 << 10
-)
-
-// Masker makes text that is safe to log of one direction of a connection. In heads
-// it hides the values of the fields that SecretField names, and user info in URLs;
-// of each piece of a body it shows the first 2 KiB and counts the rest. Lines end
-// with LF, and what is not printable is escaped as \xNN.
-//
-// The zero value awaits a head. A Masker belongs to one goroutine at a time.
-type Masker struct {
-	line   []byte // the unfinished line of a head, as far as it is kept
-	over   int    // bytes of it beyond that
-	begun  bool   // the start line was seen
-	again  bool   // another head follows this one: it is that of an interim answer
-	secret bool   // the last field was one: its continuation lines are too
-	body   bool
-}
-
-// Append appends what may be shown of data to dst. A line of a head comes out when
-// it is whole, however many pieces it comes in.
-func (m *Masker) Append(dst, data []byte) []byte {
-	if m.body && startsMessage(data) {
-		*m = Masker{line: m.line[:0]}
-	}
-	for len(data) > 0 && !m.body {
-		line, rest, whole := bytes.Cut(data, []byte("\n"))
-		keep := min(len(line), maskLineMax-len(m.line))
-		m.line = append(m.line, line[:keep]...)
-		m.over += len(line) - keep
-		data = rest
-		if whole {
-			dst = m.endLine(dst, false)
-		}
-	}
-	if len(data) > 0 {
-		dst = m.appendBody(dst, data)
-	}
-	return dst
-}
-
-// Flush appends what is held back of an unfinished line to dst. The next bytes
-// begin a new message: call it between two.
-func (m *Masker) Flush(dst []byte) []byte {
-	if len(m.line) > 0 {
-		dst = m.endLine(dst, true)
-	}
-	*m = Masker{line: m.line[:0]}
-	return dst
-}
-
-// endLine shows the line that m holds; cut tells that its end has not come.
-func (m *Masker) endLine(dst []byte, cut bool) []byte {
-	line := m.line
-	if m.over == 0 {
-		line = bytes.TrimSuffix(line, []byte("\r"))
-	}
-	switch {
-	case !m.begun:
-		m.begun = true
-		m.again = bytes.HasPrefix(line, []byte("HTTP/1.1 1")) && !bytes.HasPrefix(line, []byte("HTTP/1.1 101"))
-	case len(line) == 0 && m.again:
-		m.begun, m.again = false, false
-	case len(line) == 0:
-		m.body = true
-	}
-	dst = m.appendLine(dst, line, m.over > 0 || cut)
-	if m.over > 0 {
-		dst = fmt.Appendf(dst, "[%d bytes more]", m.over)
-	}
-	m.line, m.over = m.line[:0], 0
-	return append(dst, '\n')
-}
-
-// appendLine shows one line without what is secret in it.
-func (m *Masker) appendLine(dst, line []byte, cut bool) []byte {
-	if len(line) > 0 && (line[0] == ' ' || line[0] == '\t') {
-		if m.secret {
-			return append(dst, " "+Masked...)
-		}
-		return appendSafe(dst, line, cut)
-	}
-	name, _, found := bytes.Cut(line, []byte(":"))
-	if m.secret = found && SecretField(string(bytes.TrimSpace(name))); m.secret {
-		return append(append(appendSafe(dst, name, false), ": "...), Masked...)
-	}
-	return appendSafe(dst, []byte(MaskText(string(line))), cut)
-}
-
-// appendBody shows a piece of a body. Its lines are masked like those of a head: a
-// server that echoes a request gives its secrets back.
-func (m *Masker) appendBody(dst, data []byte) []byte {
-	shown := data[:min(len(data), maskBodyMax)]
-	for line := range bytes.Lines(shown) {
-		line, whole := bytes.CutSuffix(line, []byte("\n"))
-		dst = append(m.appendLine(dst, bytes.TrimSuffix(line, []byte("\r")), !whole), '\n')
-	}
-	if more := len(data) - len(shown); more > 0 {
-		dst = fmt.Appendf(dst, "[%d bytes more]\n", more)
-	}
-	return dst
-}
-
-// startsMessage tells whether a piece that is not expected to begins with a head's
-// start line, or, where there is less of it, may do so: what follows is a head's then,
-// and its secrets are known as such.
-func startsMessage(data []byte) bool {
-	const version = "HTTP/1."
-	if len(data) < len(version) {
-		return len(data) > 0 && version[:len(data)] == string(data)
-	}
-	line, _, _ := bytes.Cut(data[:min(len(data), maskLineMax)], []byte("\n"))
-	line = bytes.TrimSuffix(line, []byte("\r"))
-	return bytes.HasPrefix(line, []byte(version)) ||
-		bytes.HasSuffix(line, []byte(" HTTP/1.1")) || bytes.HasSuffix(line, []byte(" HTTP/1.0"))
-}
-
-// appendSafe appends text without user info and control characters. cut tells that
-// more of it would follow, which may be what makes its end user info.
-func appendSafe(dst, text []byte, cut bool) []byte {
-	for {
-		before, after, found := bytes.Cut(text, []byte("://"))
-		dst = appendPrintable(dst, before)
-		if !found {
-			return dst
-		}
-		dst = append(dst, "://"...)
-		end := bytes.IndexAny(after, "/?# \t\"<>")
-		if end < 0 && cut {
-			return append(dst, Masked...)
-		}
-		if end < 0 {
-			end = len(after)
-		}
-		if at := bytes.LastIndexByte(after[:end], '@'); at >= 0 {
-			dst = append(dst, Masked+"@"...)
-			after = after[at+1:]
-		}
-		text = after
+func (c *Conn) Tap(t Tap) {
+	if c.tap = nil; t != nil {
+		c.tap = &tap{show: t}
 	}
 }
 
-func appendPrintable(dst, text []byte) []byte {
-	for len(text) > 0 {
-		r, n := utf8.DecodeRune(text)
-		if r == '\t' || unicode.IsPrint(r) && (r != utf8.RuneError || n > 1) {
-			dst = append(dst, text[:n]...)
-		} else {
-			for _, b := range text[:n] {
-				dst = fmt.Appendf(dst, `\x%02x`, b)
+// tap is a Tap and what it has been shown so far. Of its two sides each belongs to the
+// goroutine that writes, or reads.
+type tap struct {
+	show     Tap
+	sent     sentTap
+	received message
+}
+
+// message masks one message after the other of one direction.
+type message struct {
+	out  []byte // scratch
+	open bool   // a body is being shown
+	head headMasker
+	body bodyMasker
+}
+
+// begin shows a head.
+func (m *message) begin(show Tap, sent bool, head []byte, cut bool) {
+	m.end(show, sent, false)
+	m.head = headMasker{}
+	m.print(show, sent, m.head.appendHead(m.out[:0], head, cut))
+	m.body.start(&m.head.about, 0)
+	m.open = true
+}
+
+// more shows some of the body, or, where none is open, of what is no message.
+func (m *message) more(show Tap, sent bool, data []byte) {
+	if !m.open {
+		m.open = true
+		m.body.start(&bodyHeader{}, 0)
+	}
+	m.print(show, sent, m.body.appendTo(m.out[:0], data))
+}
+
+// end is the end of the body.
+func (m *message) end(show Tap, sent bool, cut bool) {
+	if m.open {
+		m.open = false
+		m.print(show, sent, m.body.end(m.out[:0], cut))
+	}
+}
+
+// endBody is end with the trailers that the body's framing had.
+func (m *message) endBody(show Tap, sent bool, framing *http1.Body, cut bool) {
+	if !m.open {
+		return
+	}
+	m.end(show, sent, cut)
+	text, fields := m.out[:0], headMasker{begun: true}
+	for i := range framing.Trailers() {
+		name, value := framing.Trailer(i)
+		text = append(fields.appendLine(text, slices.Concat(name, []byte(": "), value), false), '\n')
+	}
+	m.print(show, sent, text)
+}
+
+func (m *message) print(show Tap, sent bool, text []byte) {
+	if m.out = text; len(text) > 0 {
+		show(sent, string(text))
+	}
+}
+
+// sentTap finds the messages in what is written: heads, and bodies framed as http1 frames
+// them.
+type sentTap struct {
+	message
+	pending []byte // of a head that is not whole
+	framed  bool   // a body follows
+	framing http1.Body
+	broken  bool // nothing is known of what follows
+}
+
+// wrote shows what was written.
+func (t *tap) wrote(p []byte) {
+	s := &t.sent
+	for len(p) > 0 {
+		switch {
+		case s.broken:
+			s.more(t.show, true, p)
+			return
+		case s.framed:
+			data, n, err := s.framing.Next(p)
+			if len(data) > 0 {
+				s.more(t.show, true, data)
 			}
+			p = p[n:]
+			if s.framing.Done() {
+				s.framed = false
+				s.endBody(t.show, true, &s.framing, false)
+			}
+			s.broken = err != nil && err != http1.ErrNeedMore
+		default:
+			p = s.takeHead(t.show, p)
 		}
-		text = text[n:]
 	}
-	return dst
+}
+
+// takeHead takes what belongs to a head, and shows it where it is whole.
+func (s *sentTap) takeHead(show Tap, p []byte) (rest []byte) {
+	had := len(s.pending)
+	s.pending = append(s.pending, p...)
+	const over = "\r\n\r\n"
+	at := bytes.Index(s.pending[max(0, had-len(over)):], []byte(over))
+	if at < 0 {
+		return nil
+	}
+	n := max(0, had-len(over)) + at + len(over)
+	head := s.pending[:n]
+	s.begin(show, true, head, false)
+	s.frame(head)
+	s.pending = s.pending[:0]
+	return p[n-had:]
+}
+
+// frame reads how the body ends of a request with that head. An answer with the same fields
+// would end alike, but for one without any: there it is until close.
+func (s *sentTap) frame(head []byte) {
+	var h http1.Head
+	_, fields, _ := bytes.Cut(head, []byte("\r\n"))
+	answer := append([]byte("HTTP/1.1 200 OK\r\n"), fields...)
+	limits := http1.Limits{Bytes: math.MaxInt32, Fields: math.MaxInt32}
+	if _, err := h.Parse(answer, limits); err != nil {
+		s.broken = true
+		return
+	}
+	s.broken = s.framing.Start("GET", &h, answer, limits) != nil
+	s.framed = !s.framing.Done() && s.framing.Framing() != http1.FramingUntilClose
+}
+
+// showHead shows a tap the next n bytes of what was received, which are a head. These three
+// are small enough to be inlined: without a tap they cost a look.
+func (c *Conn) showHead(n int) {
+	if c.tap != nil {
+		c.tap.headCame(c, n)
+	}
+}
+
+// showBody shows a tap payload that was received.
+func (c *Conn) showBody(data []byte) {
+	if c.tap != nil && len(data) > 0 {
+		c.tap.received.more(c.tap.show, false, data)
+	}
+}
+
+// showEnd shows a tap that the message at hand is over, and what has come beside it.
+// closed: the connection is, too.
+func (c *Conn) showEnd(closed bool) {
+	if c.tap != nil {
+		c.tap.over(c, closed)
+	}
+}
+
+func (t *tap) headCame(c *Conn, n int) {
+	t.received.endBody(t.show, false, &c.body, false)
+	t.received.begin(t.show, false, c.buf[c.r:c.r+n], false)
+}
+
+func (t *tap) over(c *Conn, closed bool) {
+	t.received.endBody(t.show, false, &c.body, closed && !c.finished)
+	if c.r < c.w { // nobody's
+		t.received.more(t.show, false, c.buf[c.r:c.w])
+		t.received.end(t.show, false, true)
+	}
+	if closed {
+		s := &t.sent
+		if len(s.pending) > 0 {
+			s.begin(t.show, true, s.pending, true)
+			s.pending = nil
+		}
+		s.end(t.show, true, s.framed)
+	}
 }

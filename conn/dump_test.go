@@ -1,29 +1,31 @@
 package conn
 
 import (
-	"bytes"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/seed53b03582/troupe/conn/http1"
 )
 
 // taken is what a Tap was shown.
 type taken struct {
 	mu        sync.Mutex
-	sent, got []byte
+	sent, got strings.Builder
 }
 
-func (x *taken) tap(sent bool, data []byte) {
+func (x *taken) tap(sent bool, text string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if sent {
-		x.sent = append(x.sent, data...)
+		x.sent.WriteString(text)
 	} else {
-		x.got = append(x.got, data...)
+		x.got.WriteString(text)
 	}
 }
 
-// A tap is shown every byte, in each way of writing and over each transport.
+// A tap is shown all that goes over the connection, in each way of writing and over each
+// transport; chunks without their framing.
 func TestTap(t *testing.T) {
 	for _, tr := range append(transports, overHiddenTCP) {
 		for _, up := range uploads {
@@ -42,167 +44,148 @@ func TestTap(t *testing.T) {
 				if r := receive(c, "PUT", 0); r.err != nil {
 					t.Fatal(r.err)
 				}
-				if want := string(putHead(len(body))) + string(body); string(x.sent) != want {
-					t.Errorf("%d bytes sent, want %d", len(x.sent), len(want))
-				}
-				if string(x.got) != okLength {
-					t.Errorf("got %q", x.got)
-				}
 				c.Park()
+				if want := lf(string(putHead(len(body))) + string(body)); x.sent.String() != want {
+					t.Errorf("%d bytes sent, want %d", x.sent.Len(), len(want))
+				}
+				if x.got.String() != lf(okLength) {
+					t.Errorf("got %q", x.got.String())
+				}
 				c.Tap(nil)
 				p.work.Wait()
 				p.answers(okLength)
-				if r := exchange(c, "GET"); r.err != nil || string(x.got) != okLength {
-					t.Errorf("%+v, got %q", r, x.got)
+				if r := exchange(c, "GET"); r.err != nil || x.got.String() != lf(okLength) {
+					t.Errorf("%+v, got %q", r, x.got.String())
 				}
 			})
 		}
 	}
 }
 
-var masked = []struct{ name, in, want string }{
-	{"nothing to hide", "GET /a?b HTTP/1.1\r\nHost: h\r\n\r\n", "GET /a?b HTTP/1.1\nHost: h\n\n"},
-	{"credentials", "GET / HTTP/1.1\r\nAuthorization: Basic c2VjcmV0\r\nHost: h\r\nproxy-authorization:secret\r\n\r\n",
-		"GET / HTTP/1.1\nAuthorization: ***\nHost: h\nproxy-authorization: ***\n\n"},
-	{"cookies", "HTTP/1.1 200 OK\r\nSet-Cookie: a=secret; Path=/\r\nSet-Cookie: b=secret\r\nServer: x\r\n\r\n",
-		"HTTP/1.1 200 OK\nSet-Cookie: ***\nSet-Cookie: ***\nServer: x\n\n"},
-	{"vendors' fields", "GET / HTTP/1.1\r\nX-Api-Key: secret\r\nX-AUTH-TOKEN: secret\r\nX-Amz-Security-Token:\r\n\r\n",
-		"GET / HTTP/1.1\nX-Api-Key: ***\nX-AUTH-TOKEN: ***\nX-Amz-Security-Token: ***\n\n"},
-	{"a challenge", "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"a\"\r\n\r\n",
-		"HTTP/1.1 401 Unauthorized\nWWW-Authenticate: Basic realm=\"a\"\n\n"},
-	{"folded", "HTTP/1.1 200 OK\nSet-Cookie: a\n =secret\n\tsecret\nServer: x\n y\n\n",
-		"HTTP/1.1 200 OK\nSet-Cookie: ***\n ***\n ***\nServer: x\n y\n\n"},
-	{"space before the colon", "HTTP/1.1 200 OK\nSet-Cookie : secret\n\n", "HTTP/1.1 200 OK\nSet-Cookie : ***\n\n"},
-	{"user info", "GET http://u:secret@h/p@q HTTP/1.1\r\nReferer: https://secret@h\r\nX: http://h/ http://secret@x:y@h http://h\r\n\r\n",
-		"GET http://***@h/p@q HTTP/1.1\nReferer: https://***@h\nX: http://h/ http://***@h http://h\n\n"},
-	{"interim answers", "HTTP/1.1 103 Early Hints\r\nSet-Cookie: secret\r\n\r\nHTTP/1.1 200 OK\r\nSet-Cookie: secret\r\n\r\n",
-		"HTTP/1.1 103 Early Hints\nSet-Cookie: ***\n\nHTTP/1.1 200 OK\nSet-Cookie: ***\n\n"},
-	{"not printable", "GET /\x00\x1b[31m\u200b é\xff HTTP/1.1\r\nA: b\rc\r\n\r\n",
-		`GET /\x00\x1b[31m\xe2\x80\x8b é\xff HTTP/1.1` + "\n" + `A: b\x0dc` + "\n\n"},
+// lf is a text with the line ends that a log has.
+func lf(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
+
+// tapped are answers with secrets in them, and what a tap is to show of each.
+var tapped = []struct{ name, method, in, want string }{
+	{"chunks", "GET", "HTTP/1.1 103 Early Hints\r\nSet-Cookie: geheim\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Api-Key: geheim\r\n\r\n" +
+		chunks(`{"password":"geheim","b":{"otp":["geheim"]},"c":1}`, 1, 5, 2) + "",
+		"HTTP/1.1 103 Early Hints\nSet-Cookie: ***\n\nHTTP/1.1 200 OK\nTransfer-Encoding: chunked\nX-Api-Key: ***\n\n" + `{"password":"***","b":{"otp":"***"},"c":1}`},
+	{"trailers", "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Signature: geheim\r\nX-Sum: 1\r\n\r\n",
+		"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\naX-Signature: ***\nX-Sum: 1\n"},
+	{"a form", "GET", "HTTP/1.1 200 OK\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 29\r\n\r\na=1&refresh_token=geheim&c=34",
+		"HTTP/1.1 200 OK\nContent-Type: application/x-www-form-urlencoded\nContent-Length: 29\n\na=1&refresh_token=***&c=34"},
+	{"a coding", "GET", "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 9\r\n\r\n\x1f\x8bgeheim\x00",
+		"HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: 9\n\n[9 bytes of gzip]"},
+	{"no body", "HEAD", "HTTP/1.1 302 Found\r\nLocation: http://u:geheim@h/?code=geheim&a=b\r\nContent-Length: 9\r\n\r\n",
+		"HTTP/1.1 302 Found\nLocation: http://***@h/?code=***&a=b\nContent-Length: 9\n\n"},
+	{"until close", "GET", "HTTP/1.1 200 OK\r\n\r\nkey: geheim\r\n geheim\r\na: b\r\n", "HTTP/1.1 200 OK\n\nkey: ***\n***\na: b\n"},
+	{"cut short", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhttp://u:geheim", "HTTP/1.1 200 OK\nContent-Length: 99\n\nhttp://***"},
+	{"half a head", "GET", "HTTP/1.1 200 OK\r\nSet-Cookie: geheim", "HTTP/1.1 200 OK\nSet-Cookie: ***"},
 }
 
-// Heads come out alike in one piece, byte by byte and cut anywhere.
-func TestMaskHeads(t *testing.T) {
-	for _, tc := range masked {
-		t.Run(tc.name, func(t *testing.T) {
-			var m Masker
-			for range 2 {
-				if got := string(m.Flush(m.Append(nil, []byte(tc.in)))); got != tc.want {
-					t.Errorf("got\n%q, want\n%q", got, tc.want)
-				}
+// What a tap shows is the same wherever the reads cut it.
+func TestTapOfAnswers(t *testing.T) {
+	for _, tc := range tapped {
+		for size := range len(tc.in) {
+			m := newMemory(tc.in)
+			m.cut = func() int { return size + 1 }
+			c := New(m, &Buffers{})
+			var x taken
+			c.Tap(x.tap)
+			c.Write([]byte(tc.method+" / HTTP/1.1\r\n\r\n"), nil, true)
+			receive(c, tc.method, 0)
+			c.Close()
+			if got := x.got.String(); got != tc.want {
+				t.Errorf("%s, in reads of %d:\n%s, want\n%s", tc.name, size+1, got, tc.want)
+				break
 			}
-			var slow []byte
-			for i := range len(tc.in) {
-				slow = m.Append(slow, []byte(tc.in[i:i+1]))
-			}
-			if slow = m.Flush(slow); string(slow) != tc.want {
-				t.Errorf("byte by byte\n%q, want\n%q", slow, tc.want)
-			}
-			for cut := range tc.in {
-				got := m.Append(nil, []byte(tc.in[:cut]))
-				got = m.Flush(m.Append(got, []byte(tc.in[cut:])))
-				if string(got) != tc.want {
-					t.Errorf("cut at %d\n%q, want\n%q", cut, got, tc.want)
-				}
-				if half := m.Flush(m.Append(nil, []byte(tc.in[:cut]))); bytes.Contains(half, []byte("secret")) {
-					t.Errorf("ended at %d: %q", cut, half)
-				}
-			}
-		})
-	}
-}
-
-func TestMaskBodies(t *testing.T) {
-	const head, shown = "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\n\n"
-	for name, tc := range map[string]struct {
-		pieces []string
-		want   string
-	}{
-		"short":          {[]string{head + "hello"}, shown + "hello\n"},
-		"lines":          {[]string{head, "a\r\nb\n\nc"}, shown + "a\nb\n\nc\n"},
-		"binary":         {[]string{head, "\x00\x01a\xff"}, shown + `\x00\x01a\xff` + "\n"},
-		"long":           {[]string{head, strings.Repeat("x", 5000)}, shown + strings.Repeat("x", 2048) + "\n[2952 bytes more]\n"},
-		"in pieces":      {[]string{head, strings.Repeat("x", 2049), "yy"}, shown + strings.Repeat("x", 2048) + "\n[1 bytes more]\nyy\n"},
-		"echo":           {[]string{head, "TRACE / HTTP/1.1\r\nCookie: secret\r\n\r\nCookie: secret"}, shown + "TRACE / HTTP/1.1\nCookie: ***\n\nCookie: ***\n"},
-		"form":           {[]string{head, "a=b\nCookie: secret\n"}, shown + "a=b\nCookie: ***\n"},
-		"the next":       {[]string{head, "x", "HTTP/1.1 200 OK\r\nSet-Coo", "kie: secret\r\n\r\n"}, shown + "x\nHTTP/1.1 200 OK\nSet-Cookie: ***\n\n"},
-		"the next, cut":  {[]string{head, "x", "", "HT", "TP/1.1 200 OK\r\nSet-Coo", "kie: secret\r\n\r\n"}, shown + "x\nHTTP/1.1 200 OK\nSet-Cookie: ***\n\n"},
-		"the next asked": {[]string{"GET / HTTP/1.1\r\n\r\n", "x", "GET / HTTP/1.1\r\nCookie: secret\r\n\r\n"}, "GET / HTTP/1.1\n\nx\nGET / HTTP/1.1\nCookie: ***\n\n"},
-		"an url cut":     {[]string{head, "http://u:secret"}, shown + "http://***\n"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var m Masker
-			var got []byte
-			for _, piece := range tc.pieces {
-				got = m.Append(got, []byte(piece))
-			}
-			if got = m.Flush(got); string(got) != tc.want {
-				t.Errorf("got\n%q, want\n%q", got, tc.want)
-			}
-		})
-	}
-}
-
-// A line that never ends takes no more memory than its bound, and hides its value.
-func TestMaskLongLines(t *testing.T) {
-	for start, filler := range map[string]string{"Cookie: ": "secret", "GET http://u:": "secret", "X: ": "public"} {
-		var m Masker
-		got := m.Append(nil, []byte("GET / HTTP/1.1\r\n"+start))
-		for range 100 {
-			got = m.Append(got, bytes.Repeat([]byte(filler), 1000))
-		}
-		if cap(m.line) > 2*maskLineMax {
-			t.Errorf("%d bytes kept", cap(m.line))
-		}
-		got = m.Append(got, []byte("@h/ HTTP/1.1\r\n\r\n"))
-		if len(got) > 2*maskLineMax || bytes.Contains(got, []byte("secret")) || !bytes.Contains(got, []byte("bytes more]\n\n")) {
-			t.Errorf("%s: %d bytes: %.200q", start, len(got), got)
 		}
 	}
 }
 
-func TestSecretField(t *testing.T) {
-	for name, want := range map[string]bool{
-		"Authorization": true, "COOKIE": true, "X-Api-Key": true, "apikey": true, "Private-Token": true,
-		"X-Vault-Token": true, "Ocp-Apim-Subscription-Key": true, "X-Auth-Key": true, "X-Csrf-Token": true,
-		"Host": false, "WWW-Authenticate": false, "Proxy-Authenticate": false, "Idempotency-Key": false,
-		"Content-Type": false, "ETag": false, "Sec-WebSocket-Key": false, "": false,
-	} {
-		if got := SecretField(name); got != want {
-			t.Errorf("%s: %t", name, got)
+// What is no answer is shown as far as it was read.
+func TestTapOfGarbage(t *testing.T) {
+	const in = "SSH-2.0\r\nkey: geheim\r\nx\r\n"
+	c := New(newMemory(in), &Buffers{})
+	var x taken
+	c.Tap(x.tap)
+	if r := exchange(c, "GET"); r.err == nil {
+		t.Error("no error")
+	}
+	c.Close()
+	if got := x.got.String(); got != "SSH-2.0\nkey: ***\nx\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Answers in a row, to requests written together, are shown alike wherever the reads cut them.
+func TestTapOfAPipeline(t *testing.T) {
+	var in, want strings.Builder
+	var methods []string
+	for _, tc := range tapped[:5] {
+		in.WriteString(tc.in)
+		want.WriteString(tc.want)
+		methods = append(methods, tc.method)
+	}
+	for size := range in.Len() {
+		m := newMemory(in.String())
+		m.cut = func() int { return size + 1 }
+		c := New(m, &Buffers{})
+		var x taken
+		c.Tap(x.tap)
+		c.Pipeline()
+		c.Send([]byte("GET /?key=geheim HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nCookie: geheim\r\n\r\n"))
+		var h http1.Head
+		for _, method := range methods {
+			takes(t, c, func() error { _, err := c.TakeHead(method, &h, nil, http1.Limits{}); return err })
+			takes(t, c, func() error { _, err := c.TakeBody(nil, 0); return err })
+		}
+		c.Park()
+		if got := x.got.String(); got != want.String() {
+			t.Fatalf("in reads of %d:\n%s, want\n%s", size+1, got, want.String())
+		}
+		if got := x.sent.String(); got != "GET /?key=*** HTTP/1.1\n\nGET / HTTP/1.1\nCookie: ***\n\n" {
+			t.Fatalf("sent %q", got)
 		}
 	}
 }
 
-// The value of a secret field never comes out, however the head is cut, and what
-// comes out is printable.
-func FuzzMask(f *testing.F) {
-	for _, tc := range masked {
-		f.Add(tc.in, 10, 20)
+// takes reads until what is due can be taken.
+func takes(t *testing.T, c *Conn, take func() error) {
+	t.Helper()
+	for err := take(); err != nil; err = take() {
+		if err != http1.ErrNeedMore {
+			t.Fatal(err)
+		}
+		if err := c.Receive(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	f.Fuzz(func(t *testing.T, in string, a, b int) {
-		const value = "wHqZ7kXy"
-		if strings.Contains(in, "Z7k") {
-			return
-		}
-		in += "\r\nX-Api-Key: " + value + "\r\n\r\nmore"
-		a = min(max(a, 0), len(in))
-		b = min(max(b, a), len(in))
-		var m Masker
-		got := m.Append(nil, []byte(in[:a]))
-		if strings.Contains(in[:len(in)-len("X-Api-Key: "+value+"\r\n\r\nmore")], "\n\r\n") || strings.Contains(in, "\n\n") {
-			a, b = 0, 0 // it is a body, whose lines are masked where they come whole
-			m, got = Masker{}, nil
-		}
-		got = m.Append(got, []byte(in[a:b]))
-		got = m.Flush(m.Append(got, []byte(in[b:])))
-		if len(in) < maskBodyMax && bytes.Contains(got, []byte("Z7k")) {
-			t.Fatalf("%q comes out as %q", in, got)
-		}
-		for _, c := range got {
-			if c < ' ' && c != '\n' && c != '\t' || c == 0x7f {
-				t.Fatalf("%q comes out as %q", in, got)
+}
+
+// What a tap shows of requests is the same wherever the writes cut them.
+func TestTapOfRequests(t *testing.T) {
+	const json = `{"password":"geheim","n":1}`
+	in := "POST /?token=geheim&a=b HTTP/1.1\r\nAuthorization: geheim\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks(json, 3, 1, 4) +
+		"GET / HTTP/1.1\r\nCookie: geheim\r\n\r\n" +
+		"PUT / HTTP/1.1\r\nContent-Length: 20\r\n\r\npin=geheim geheim&ab" +
+		"PUT / HTTP/1.1\r\nContent-Length: 0\r\n\r\n" +
+		"POST / HTTP/1.1\r\nContent-Length: 99\r\nContent-Type: text/plain\r\n\r\n//u:geheim"
+	const want = "POST /?token=***&a=b HTTP/1.1\nAuthorization: ***\nTransfer-Encoding: chunked\n\n" + `{"password":"***","n":1}` +
+		"GET / HTTP/1.1\nCookie: ***\n\nPUT / HTTP/1.1\nContent-Length: 20\n\npin=***&abPUT / HTTP/1.1\nContent-Length: 0\n\n" +
+		"POST / HTTP/1.1\nContent-Length: 99\nContent-Type: text/plain\n\n//***"
+	for a := range in {
+		for _, b := range []int{a, min(a+1, len(in)), min(a+7, len(in)), len(in)} {
+			c := New(newMemory(""), &Buffers{})
+			var x taken
+			c.Tap(x.tap)
+			for _, p := range []string{in[:a], in[a:b], in[b:]} {
+				c.write([]byte(p))
+			}
+			c.Close()
+			if got := x.sent.String(); got != want {
+				t.Fatalf("cut at %d and %d:\n%s, want\n%s", a, b, got, want)
 			}
 		}
-	})
+	}
 }

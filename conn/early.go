@@ -193,7 +193,7 @@ func (w *watch) note(found finding, s *socket) {
 func (c *Conn) Answered() <-chan struct{} { return c.watch.told }
 
 // hearMore reads once where what is there tells nothing. over says that nothing
-// is left to be found. A driver's Read, or a Tap, that panics ends the connection,
+// is left to be found. A driver's Read that panics ends the connection,
 // as it does on the owner's goroutine, and not the program.
 func (c *Conn) hearMore(a *ahead) (found finding, over bool) {
 	defer func() {
@@ -291,6 +291,7 @@ func (c *Conn) hear(h *http1.Head, limits http1.Limits) (found finding, over boo
 			}
 			c.interim++
 			c.continued = c.continued || status == 100
+			c.showHead(n)
 			c.r += n
 			h.Reset()
 		case h.Minor() > 0 && !h.KeepAlive(): // HTTP/1.0 servers close in any case

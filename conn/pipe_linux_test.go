@@ -165,7 +165,7 @@ func TestSplicesNothingElse(t *testing.T) {
 			c, p := tc.tr.meet(t)
 			p.answers(tc.answer)
 			if tc.tap {
-				c.Tap(func(bool, []byte) {})
+				c.Tap(func(bool, string) {})
 			}
 			c.Write([]byte(get), nil, true)
 			readHead(t, c)

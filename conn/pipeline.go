@@ -16,7 +16,6 @@ import (
 
 // shared is where the reading of a pipeline's answers stands. It is the reader's.
 type shared struct {
-	on      bool  // from Pipeline to Park
 	parsing bool  // the head has been begun
 	headed  bool  // it has been taken: the body is next
 	size    int64 // of the body so far
@@ -26,7 +25,7 @@ type shared struct {
 func (c *Conn) Pipeline() {
 	c.start()
 	c.sentAll, c.finished, c.keep = true, true, true // nothing is owed
-	c.shared = shared{on: true}
+	c.shared = shared{}
 	c.borrow()
 }
 
@@ -56,7 +55,6 @@ func (c *Conn) Receive() error {
 	if err == nil {
 		return nil
 	}
-	c.showRest(err)
 	switch {
 	case c.shared.headed:
 		return c.bodyEnd(err)
@@ -95,10 +93,9 @@ func (c *Conn) TakeHead(method string, h *http1.Head, dst []byte, limits http1.L
 			if err == http1.ErrHeadTooLarge {
 				err = ErrTooLarge
 			}
-			c.showRest(err)
 			return dst, err
 		}
-		c.show(n)
+		c.showHead(n)
 		if status := h.Status(); status >= 200 {
 			head := c.buf[c.r : c.r+n]
 			dst = append(dst, head...)
@@ -127,7 +124,7 @@ func (c *Conn) TakeBody(dst []byte, max int64) ([]byte, error) {
 			return dst, http1.ErrNeedMore
 		}
 		data, n, err := c.body.Next(c.buf[c.r:c.w])
-		c.show(n)
+		c.showBody(data)
 		c.r += n
 		c.finished = c.body.Done()
 		dst = append(dst, data...)
@@ -135,26 +132,9 @@ func (c *Conn) TakeBody(dst []byte, max int64) ([]byte, error) {
 			return dst, ErrTooLarge
 		}
 		if err != nil && err != http1.ErrNeedMore {
-			c.showRest(err)
 			return dst, err
 		}
 	}
 	p.headed, c.interim = false, 0
 	return dst, nil
-}
-
-// show shows a tap the next n bytes of what has been received. A pipeline's reads cut
-// heads anywhere, so it sees each as a whole, as it sees one that is read by itself: in
-// the middle of a body it would not know a head's secrets.
-func (c *Conn) show(n int) {
-	if c.tap != nil && n > 0 {
-		c.tap(false, c.buf[c.r:c.r+n])
-	}
-}
-
-// showRest shows what is left when nothing more is read, because of err.
-func (c *Conn) showRest(err error) {
-	if err != nil && err != http1.ErrNeedMore {
-		c.show(c.w - c.r)
-	}
 }

@@ -126,6 +126,9 @@ func (p *Proxy) String() string {
 	return p.scheme + "://" + p.address
 }
 
+// GoString is String, for %#v.
+func (p *Proxy) GoString() string { return p.String() }
+
 func (p *Proxy) socks() bool { return p.scheme == "socks5" || p.scheme == "socks5h" }
 
 // Forwards tells whether requests of that scheme go to the proxy itself, in

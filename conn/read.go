@@ -41,6 +41,7 @@ func (c *Conn) ReadHead(method string, h *http1.Head, dst []byte, limits http1.L
 		if err != nil {
 			return dst, err
 		}
+		c.showHead(n)
 		status := h.Status()
 		if status >= 200 {
 			head := c.buf[c.r : c.r+n]
@@ -155,9 +156,6 @@ func (c *Conn) read(p []byte) (int, error) {
 	n, err := c.nc.Read(p)
 	if n > 0 {
 		c.heard = true
-		if c.tap != nil && !c.shared.on { // else see show
-			c.tap(false, p[:n])
-		}
 	}
 	return n, err
 }
@@ -246,6 +244,7 @@ func (c *Conn) readBulk(dst []byte, want int64) ([]byte, error) {
 // readPayload reads payload that no framing interrupts straight into p.
 func (c *Conn) readPayload(p []byte) (int, error) {
 	n, err := c.read(p)
+	c.showBody(p[:n])
 	c.body.Took(n)
 	c.unseen = n == len(p)
 	c.finished = c.body.Done()
@@ -259,6 +258,7 @@ func (c *Conn) readPayload(p []byte) (int, error) {
 func (c *Conn) readFramed(dst []byte) ([]byte, error) {
 	if c.r < c.w {
 		data, n, err := c.body.Next(c.buf[c.r:c.w])
+		c.showBody(data)
 		c.r += n
 		if len(data) > cap(dst)-len(dst) {
 			dst = c.buffers.Grow(dst, len(data), max(len(data), len(dst))) // doubles
@@ -343,6 +343,7 @@ func (c *Conn) readShown(p []byte) (int, error) {
 		in = in[:len(p)]
 	}
 	data, k, err := c.body.Next(in)
+	c.showBody(data)
 	c.r += k
 	c.finished = c.body.Done()
 	if err == http1.ErrNeedMore {

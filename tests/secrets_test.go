@@ -12,19 +12,20 @@ import (
 	"github.com/seed53b03582/troupe/api"
 )
 
-// TestAPasswordInAURLNeverShows: whatever happens to the call, not in its error,
-// the log, the snapshot or the response.
-func TestAPasswordInAURLNeverShows(t *testing.T) {
-	const user, password = "aladdin", "opensesame"
+// TestASecretInAURLNeverShows: whatever happens to the call, neither user info nor a token
+// in the query shows in its error, the logs, the snapshot or the response.
+func TestASecretInAURLNeverShows(t *testing.T) {
+	const user, password, token, query = "aladdin", "opensesame", "abracadabra", "/?a=1&access_token=abracadabra"
 	o := newOrigin(t)
 	with := func(path string, b behaviour) string {
-		return strings.Replace(o.route(path, b), "http://", "http://"+user+":"+password+"@", 1)
+		return strings.Replace(o.route(path, b), "http://", "http://"+user+":"+password+"@", 1) + query[1:]
 	}
 	closed := newOrigin(t)
 	closed.shut()
-	var log logbook
+	var log, wire logbook
 	s := newSession(t, api.Config{
 		Logger:            log.logger(),
+		WireLog:           wire.logger(),
 		Breaker:           api.Breaker{Failures: 1, OpenFor: time.Millisecond},
 		MaxBodyBytes:      1000,
 		MaxConnsPerOrigin: 1,
@@ -48,7 +49,11 @@ func TestAPasswordInAURLNeverShows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hear(resp.URL())
+	if u := resp.URL(); strings.Contains(u, user) || strings.Contains(u, password) || !strings.HasSuffix(u, query[1:]) {
+		t.Errorf("the URL, which is data, is %s", u)
+	}
+	hear(resp)
+	hear(resp.Curl())
 	hear(resp.Err())
 	resp, err = s.Get(soon(t), with("/404", status(404)))
 	if err != nil {
@@ -67,17 +72,30 @@ func TestAPasswordInAURLNeverShows(t *testing.T) {
 		"timeout": func() error {
 			return second(s.Get(soon(t), with("/stall", stall(&gate{})), api.Timeout(time.Millisecond)))
 		},
-		"refused":    func() error { return second(s.Get(soon(t), "http://"+user+":"+password+"@"+closed.addr)) },
+		"refused":    func() error { return second(s.Get(soon(t), "http://"+user+":"+password+"@"+closed.addr+query)) },
 		"no host":    func() error { return second(s.Get(soon(t), "http://"+user+":"+password+"@")) },
-		"a bad port": func() error { return second(s.Get(soon(t), "http://"+user+":"+password+"@h:port/")) },
-		"a space":    func() error { return second(s.Get(soon(t), "http://"+user+":"+password+"@ho st/")) },
-		"a scheme":   func() error { return second(s.Get(soon(t), "ftp://"+user+":"+password+"@h/")) },
-		"an escape":  func() error { return second(s.Get(soon(t), "http://"+user+":"+password+"%zz@h/")) },
+		"a bad port": func() error { return second(s.Get(soon(t), "http://"+user+":"+password+"@h:port"+query)) },
+		"a space":    func() error { return second(s.Get(soon(t), "http://"+user+":"+password+"@ho st"+query)) },
+		"a scheme":   func() error { return second(s.Get(soon(t), "ftp://"+user+":"+password+"@h"+query)) },
+		"an escape":  func() error { return second(s.Get(soon(t), "http://"+user+":"+password+"%zz@h"+query)) },
 		"cancelled":  func() error { return second(s.Get(cancelled, secret)) },
-		"a panic":    func() error { return second(s.Get(soon(t), "http://"+user+":"+password+"@boom/")) },
+		"a panic":    func() error { return second(s.Get(soon(t), "http://"+user+":"+password+"@boom"+query)) },
 		"a header":   func() error { return second(s.Get(soon(t), secret, api.Headers{"Host": "x"})) },
 		"a callback": func() error {
 			return second(s.Get(soon(t), secret, api.Stream(func([]byte) error { return errBoom }, 1)))
+		},
+		"a redirect": func() error {
+			return second(s.Get(soon(t), with("/away", raw("HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: http://"+user+":"+password+"@h:port"+query+"\r\n\r\n"))))
+		},
+		"redirects": func() error {
+			return second(s.Get(soon(t), with("/round", raw("HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /round?token="+token+"\r\n\r\n"))))
+		},
+		"not JSON": func() error {
+			resp, err := s.Get(soon(t), with("/text", ok("text")))
+			if err != nil {
+				return err
+			}
+			return resp.JSON(new(int))
 		},
 		"a lease": func() error { _, err := s.Lease(cancelled, secret); return err },
 		"one shot": func() error {
@@ -96,8 +114,13 @@ func TestAPasswordInAURLNeverShows(t *testing.T) {
 		hear(s.Snapshot())
 	}
 	eventually(t, "the log tells of the breaker", func() bool { return strings.Contains(log.String(), "circuit") })
-	for _, text := range append(said, log.String(), s.Snapshot().String()) {
-		for _, word := range []string{password, user, "YWxhZGRpbjpvcGVuc2VzYW1l"} {
+	snapshot := s.Snapshot().String()
+	s.Close() // the logs are whole
+	if !strings.Contains(wire.String(), "access_token=***") {
+		t.Error("the wire is not logged")
+	}
+	for _, text := range append(said, log.String(), wire.String(), snapshot) {
+		for _, word := range []string{password, user, token, "YWxhZGRpbjpvcGVuc2VzYW1l"} {
 			if strings.Contains(text, word) {
 				t.Errorf("%q shows in %.300s", word, text)
 			}
