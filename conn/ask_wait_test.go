@@ -84,6 +84,7 @@ func TestAskAfterLeftover(t *testing.T) {
 				return
 			}
 			c.Park()
+			eventually(t, "something to see", c.Suspect)
 			for range 2 {
 				sent, err := c.Ask([]byte(get))
 				if sent != SentNothing || err != ErrStale || c.Reusable() {

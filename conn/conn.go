@@ -54,6 +54,7 @@ type Conn struct {
 // New takes over nc, a freshly opened socket.
 func New(nc net.Conn, buffers *Buffers) *Conn {
 	c := &Conn{remote: nc.RemoteAddr(), buffers: buffers}
+	c.watch.stall, c.watch.look = stallTime, lookTime
 	c.sock.open(nc)
 	c.nc = &c.sock
 	switch nc.(type) {

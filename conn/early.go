@@ -66,7 +66,12 @@ type watch struct {
 	ended  chan struct{} // gets one when that has ended
 	set    bool          // the timer, or the goroutine, is on its way
 	unable bool          // the conn has no read deadline: a Read could not be ended
-	told   chan struct{} // gets one when the upload is to end
+
+	// stallTime and lookTime, but in tests: those that are not about them must not depend on
+	// how fast the machine is, and those that are must not take seconds.
+	stall, look time.Duration
+
+	told chan struct{} // gets one when the upload is to end
 
 	// mu is held while a write deadline is set, so that it fits what is found.
 	mu    sync.Mutex
@@ -132,7 +137,7 @@ func (w *watch) note(found finding, s *socket) {
 	}
 	w.found = found
 	if found == begun && !w.long {
-		s.SetWriteDeadline(time.Now().Add(stallTime))
+		s.SetWriteDeadline(time.Now().Add(w.stall))
 	} else {
 		s.SetWriteDeadline(past)
 	}
@@ -221,7 +226,7 @@ func (c *Conn) pace(resumes bool) (long bool, err error) {
 	w.long = resumes && w.found == unheard
 	switch {
 	case w.found == begun:
-		c.sock.SetWriteDeadline(time.Now().Add(stallTime))
+		c.sock.SetWriteDeadline(time.Now().Add(w.stall))
 	case w.found > begun:
 		return false, ErrAnswered
 	}
@@ -275,7 +280,7 @@ func (c *Conn) refused(err error) error {
 // that refuse a body answer and close, and the reset that follows leaves what came
 // before it readable.
 func (c *Conn) lookBehind() bool {
-	if c.sock.SetReadDeadline(time.Now().Add(lookTime)) != nil {
+	if c.sock.SetReadDeadline(time.Now().Add(c.watch.look)) != nil {
 		return false
 	}
 	defer c.sock.SetReadDeadline(time.Time{})

@@ -61,6 +61,7 @@ func (tr transport) meet(t testing.TB) (*Conn, *peer) {
 func (tr transport) over(t testing.TB, client, server net.Conn) (*Conn, *peer) {
 	t.Helper()
 	c, p := New(client, &Buffers{}), &peer{Conn: server, raw: server}
+	c.watch.stall, c.watch.look = patience, patience // a machine that stands still is no server that does
 	t.Cleanup(func() {
 		p.raw.Close()
 		c.Close()
@@ -183,10 +184,13 @@ func readHead(t testing.TB, c *Conn) {
 	}
 }
 
+// patience is how long a test waits for what is sure to come.
+const patience = 5 * time.Minute
+
 // eventually waits for what the other end's bytes bring about.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !holds(); runtime.Gosched() {
+	for end := time.Now().Add(patience); !holds(); runtime.Gosched() {
 		if time.Now().After(end) {
 			t.Fatal("never: " + what)
 		}

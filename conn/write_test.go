@@ -109,6 +109,7 @@ func TestWriteEvidenceOverTLS(t *testing.T) {
 			c, p := overTLS.over(t, l, server)
 			p.work.Go(func() { io.Copy(io.Discard, p.raw) })
 			l.room = tc.room
+			c.watch.look = lookTime // behind it nothing is to be found
 			sent, err := c.Write([]byte(get), make([]byte, 100_000), true)
 			wantError(t, err, errFull)
 			if sent != tc.want || c.Reusable() {
