@@ -171,6 +171,13 @@ func (w *world) pass(d time.Duration) *world {
 	return w
 }
 
+// outlast lets so much time go by that an open breaker tries again: gobreaker has a clock of
+// its own, the bubble's.
+func (w *world) outlast(openFor time.Duration) *world {
+	time.Sleep(openFor + 1)
+	return w.pass(openFor + 1)
+}
+
 func pinned(w *world, n int, owner *Owner) func(*waiter) {
 	return func(q *waiter) { q.call.Conn, q.call.Owner = w.seat(n).conn, owner }
 }
