@@ -185,7 +185,7 @@ func readHead(t testing.TB, c *Conn) {
 }
 
 // patience is how long a test waits for what is sure to come.
-const patience = 5 * time.Minute
+const patience = 2 * time.Minute
 
 // eventually waits for what the other end's bytes bring about.
 func eventually(t testing.TB, what string, holds func() bool) {

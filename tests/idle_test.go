@@ -146,7 +146,7 @@ func TestUnaskedBytesAreNeverAnAnswer(t *testing.T) {
 				send.open()
 				receive(t, "the server has sent more", sent.ch)
 				if c.wait {
-					d.arrived(t, 1)
+					d.arrived(t, o.lastVisit(t))
 					// One that was busy within the last millisecond is not looked at.
 					eventually(t, "the connection has idled", func() bool {
 						snap := s.Snapshot().Conns
@@ -181,7 +181,7 @@ func TestUnaskedBytesRightBehindTheAnswerAreNeverAnAnswer(t *testing.T) {
 		if _, err := s.Get(soon(t), first); err != nil {
 			t.Fatal(err)
 		}
-		d.arrived(t, o.lastVisit(t).conn)
+		d.arrived(t, o.lastVisit(t))
 		resp, err := s.Get(soon(t), o.URL)
 		if err != nil {
 			t.Fatal(err)

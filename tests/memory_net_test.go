@@ -3,7 +3,10 @@ package tests
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -53,27 +56,43 @@ func (n *network) DialContext(ctx context.Context, _, address string) (net.Conn,
 // sockets is a Driver over TCP that lets a test wait for what is on its way to a
 // connection: a call that is made before it has come can't know of it.
 type sockets struct {
-	opened chan *conn.Conn // one for each dial, to look through
-	seen   []*conn.Conn
+	mu  sync.Mutex
+	all map[string]*conn.Conn // to look through, by the address on this side
 }
 
-func newSockets() *sockets { return &sockets{opened: make(chan *conn.Conn, 1000)} }
+func newSockets() *sockets { return &sockets{all: map[string]*conn.Conn{}} }
 
 func (d *sockets) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := tcp.DialContext(ctx, network, address)
 	if err == nil {
-		d.opened <- conn.New(c, &conn.Buffers{})
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.all[c.LocalAddr().String()] = conn.New(c, &conn.Buffers{})
 	}
 	return c, err
 }
 
-// arrived waits until something, or the end, has come on the nth connection, from 1.
-func (d *sockets) arrived(t testing.TB, nth int) {
+// arrived waits until something, or the end, has come on the connection of v.
+func (d *sockets) arrived(t testing.TB, v visit) {
 	t.Helper()
-	for len(d.seen) < nth {
-		d.seen = append(d.seen, receive(t, "a dial", d.opened))
+	d.mu.Lock()
+	c := d.all[v.client]
+	d.mu.Unlock()
+	if c == nil {
+		t.Fatalf("nobody has dialled from %s", v.client)
 	}
-	eventually(t, "what the server has sent arrives", d.seen[nth-1].Suspect)
+	eventually(t, "what the server has sent arrives", c.Suspect)
+}
+
+// arrivedAll waits for that on each of them.
+func (d *sockets) arrivedAll(t testing.TB) {
+	t.Helper()
+	d.mu.Lock()
+	all := slices.Collect(maps.Values(d.all))
+	d.mu.Unlock()
+	for _, c := range all {
+		eventually(t, "what the server has sent arrives", c.Suspect)
+	}
 }
 
 // moment is a time that only a bubble's clock tells apart from none.

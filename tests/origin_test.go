@@ -38,6 +38,8 @@ type visit struct {
 	path string
 	conn int // the connection it came over, from 1
 	nth  int // on that connection, from 1
+
+	client string // its address
 }
 
 // maxVisits is more than any test reads; a soak must not grow by them.
@@ -196,7 +198,7 @@ func (o *origin) serve(socket net.Conn, id int) {
 func (o *origin) answer(x *exchange, id int) (keep bool) {
 	o.mu.Lock()
 	if len(o.visits) < maxVisits {
-		o.visits = append(o.visits, visit{x.req.URL.Path, id, x.nth})
+		o.visits = append(o.visits, visit{x.req.URL.Path, id, x.nth, x.socket.RemoteAddr().String()})
 	}
 	o.requests++
 	b := o.routes[x.req.URL.Path]

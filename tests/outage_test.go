@@ -141,9 +141,7 @@ func TestAServerThatRestartsUnderIdleConnectionsIsNotNoticed(t *testing.T) {
 		wantQuiet(t, s) // no dial is under way
 		o.shut()
 		o.restart(t)
-		for nth := range o.opened() {
-			d.arrived(t, nth+1)
-		}
+		d.arrivedAll(t)
 		if err := callers(20, func(int) error { return second(s.Post(soon(t), o.URL, api.Data{"a": "b"})) }); err != nil {
 			t.Error(err)
 		}
@@ -183,9 +181,7 @@ func TestConnectionsThatDiedBeforeTheirFirstRequestAreReplaced(t *testing.T) {
 	})
 	o.shut()
 	o.restart(t)
-	for nth := range n {
-		d.arrived(t, nth+1)
-	}
+	d.arrivedAll(t)
 	if _, err := s.Get(soon(t), o.URL); err != nil {
 		t.Error(err)
 	}

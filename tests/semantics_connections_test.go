@@ -57,7 +57,7 @@ func bytesOnIdle(t *testing.T) {
 				send.open()
 				receive(t, "the server has done it", sent.ch)
 				if !c.behind {
-					d.arrived(t, 1)
+					d.arrived(t, o.lastVisit(t))
 				}
 				// A POST: were it sent first and looked at afterwards, it could not be repeated.
 				resp, err := s.Post(soon(t), next, api.Body(strings.NewReader(strings.Repeat("a", c.size))))
@@ -93,7 +93,7 @@ func idle408(t *testing.T) {
 			}
 			send.open()
 			receive(t, "the server has sent it", sent.ch)
-			d.arrived(t, 1)
+			d.arrived(t, o.lastVisit(t))
 			wantOver(t, s, o, 2)
 			if got := s.Snapshot().Origins[0].Failures; got != 0 {
 				t.Errorf("the breaker counted %d failures", got)

@@ -54,7 +54,7 @@ func nothingWritten(t *testing.T) {
 				t.Fatal(err)
 			}
 			leave.open()
-			d.arrived(t, 1)
+			d.arrived(t, o.lastVisit(t))
 			method, _, _ := strings.Cut(name, ",")
 			resp, err := s.Request(soon(t), method, o.URL, opts...)
 			if err != nil {
