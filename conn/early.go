@@ -62,21 +62,22 @@ const (
 // side of the Conn (the buffer, heard, continued, interim, pending) for as long as
 // it runs; the rest belongs to the Conn's owner.
 type watch struct {
-	timer  *time.Timer   // runs Conn.listen on a goroutine of its own; made once
-	ended  chan struct{} // gets one when that has ended
-	set    bool          // the timer, or the goroutine, is on its way
-	unable bool          // the conn has no read deadline: a Read could not be ended
+	timer *time.Timer   // runs Conn.listen on a goroutine of its own; made once
+	ended chan struct{} // gets one when that has ended
+	told  chan struct{} // gets one when the upload is to end
 
 	// stallTime and lookTime, but in tests: those that are not about them must not depend on
 	// how fast the machine is, and those that are must not take seconds.
 	stall, look time.Duration
 
-	told chan struct{} // gets one when the upload is to end
-
 	// mu is held while a write deadline is set, so that it fits what is found.
 	mu    sync.Mutex
 	found finding // only grows during a request
 	long  bool    // the write under way goes on where a deadline has ended it
+
+	// The owner's. They stand here for the memory of an idle connection.
+	set    bool // the timer, or the goroutine, is on its way
+	unable bool // the conn has no read deadline: a Read could not be ended
 }
 
 // past is a deadline that ends what is under way.

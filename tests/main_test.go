@@ -81,9 +81,13 @@ func pause(ctx context.Context, d time.Duration) {
 func noLeaks(t testing.TB) {
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() {
-		if err := goleak.Find(before); err != nil {
-			t.Error(err)
-		}
+		var err error
+		defer func() {
+			if err != nil {
+				t.Error(err)
+			}
+		}()
+		eventually(t, "every goroutine has ended", func() bool { err = goleak.Find(before); return err == nil })
 	})
 }
 
