@@ -49,10 +49,13 @@ func (r *recorder) numbers() []int {
 	return slices.Clone(r.got)
 }
 
+// muchPatience is for what is sure to come, however slow the machine is.
+const muchPatience = 2 * time.Minute
+
 func newTestMailbox(t *testing.T, budget int) (*mailbox, *recorder) {
 	c := &crew{}
 	t.Cleanup(func() {
-		if !c.close(patience) {
+		if !c.close(muchPatience) {
 			t.Error("the crew did not end")
 		}
 	})
@@ -310,7 +313,7 @@ func TestCrewCloseWaits(t *testing.T) {
 		t.Error("a closed crew started a goroutine")
 	}
 	close(release)
-	if !c.close(patience) {
+	if !c.close(muchPatience) {
 		t.Error("close did not see the goroutine end")
 	}
 }

@@ -106,20 +106,26 @@ func TestAnswerEndsTheDoubt(t *testing.T) {
 }
 
 func TestProbeIsNotShared(t *testing.T) {
-	w := newWorld(t, Config{MaxConnsPerOrigin: 1, PipelineDepth: 8, Breaker: Breaker{Failures: 1, OpenFor: time.Nanosecond, Probes: 2}})
-	w.ask("a", "x", sharing).up(1).landedAs(1, landing{n: 1, failed: 1, row: 1, proven: true}).want("dial 1", "a gets 1", "breaker open")
-	w.after(time.Millisecond).ask("b", "x", sharing).want("breaker half-open", "b gets 1")
-	w.ask("c", "x", sharing).want() // the second probe
-	w.landed(1, 1).want("c gets 1").landed(1, 1).want("breaker closed")
-	w.ask("d", "x", sharing).ask("e", "x", sharing).want("d gets 1", "e gets 1")
+	in(t, func(t *testing.T) {
+		w := newWorld(t, Config{MaxConnsPerOrigin: 1, PipelineDepth: 8, Breaker: Breaker{Failures: 1, OpenFor: time.Second, Probes: 2}})
+		w.ask("a", "x", sharing).up(1).landedAs(1, landing{n: 1, failed: 1, row: 1, proven: true}).want("dial 1", "a gets 1", "breaker open")
+		w.outlast(time.Second)
+		w.ask("b", "x", sharing).want("breaker half-open", "b gets 1")
+		w.ask("c", "x", sharing).want() // the second probe
+		w.landed(1, 1).want("c gets 1").landed(1, 1).want("breaker closed")
+		w.ask("d", "x", sharing).ask("e", "x", sharing).want("d gets 1", "e gets 1")
+	})
 }
 
 func TestProbeThatLeavesMakesRoomForAnother(t *testing.T) {
-	w := newWorld(t, Config{MaxConnsPerOrigin: 1, PipelineDepth: 8, Breaker: Breaker{Failures: 1, OpenFor: time.Nanosecond}})
-	w.ask("a", "x", sharing).up(1).landedAs(1, landing{n: 1, failed: 1, row: 1, proven: true}).want("dial 1", "a gets 1", "breaker open")
-	w.after(time.Millisecond).ask("b", "x", sharing).want("breaker half-open", "b gets 1")
-	w.landedAs(1, landing{n: 1}).want() // never written
-	w.ask("c", "x", sharing).want("c gets 1").landed(1, 1).want("breaker closed")
+	in(t, func(t *testing.T) {
+		w := newWorld(t, Config{MaxConnsPerOrigin: 1, PipelineDepth: 8, Breaker: Breaker{Failures: 1, OpenFor: time.Second}})
+		w.ask("a", "x", sharing).up(1).landedAs(1, landing{n: 1, failed: 1, row: 1, proven: true}).want("dial 1", "a gets 1", "breaker open")
+		w.outlast(time.Second)
+		w.ask("b", "x", sharing).want("breaker half-open", "b gets 1")
+		w.landedAs(1, landing{n: 1}).want() // never written
+		w.ask("c", "x", sharing).want("c gets 1").landed(1, 1).want("breaker closed")
+	})
 }
 
 func TestPlainCallWithADialOfItsOwnHoldsNobodyUp(t *testing.T) {

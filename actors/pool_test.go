@@ -255,23 +255,27 @@ func TestBreakerIgnoresThisMachinesFault(t *testing.T) {
 }
 
 func TestBreakerHalfOpenLetsProbesThrough(t *testing.T) {
-	w := newWorld(t, Config{Breaker: Breaker{Failures: 1, OpenFor: time.Nanosecond}})
-	w.ask("a", "x").gone(1, outcomeFailed).want("dial 1", "breaker open", "a refused: no route")
-	w.pass(time.Second)
-	w.ask("b", "x").want("breaker half-open", "dial 2")
-	w.ask("c", "x").want("c refused: circuit open") // one probe at a time
-	w.leave("b").want("b refused: left")            // and its place is free again
-	w.ask("d", "x").want().up(2).want("d gets 2")
-	w.idle(2).want("breaker closed")
-	w.ask("e", "x").want("e gets 2")
+	in(t, func(t *testing.T) {
+		w := newWorld(t, Config{Breaker: Breaker{Failures: 1, OpenFor: time.Second}})
+		w.ask("a", "x").gone(1, outcomeFailed).want("dial 1", "breaker open", "a refused: no route")
+		w.outlast(time.Second)
+		w.ask("b", "x").want("breaker half-open", "dial 2")
+		w.ask("c", "x").want("c refused: circuit open") // one probe at a time
+		w.leave("b").want("b refused: left")            // and its place is free again
+		w.ask("d", "x").want().up(2).want("d gets 2")
+		w.idle(2).want("breaker closed")
+		w.ask("e", "x").want("e gets 2")
+	})
 }
 
 func TestBreakerProbeThatFailsOpensAgain(t *testing.T) {
-	w := newWorld(t, Config{Breaker: Breaker{Failures: 1, OpenFor: time.Nanosecond}})
-	w.ask("a", "x").gone(1, outcomeFailed).log = nil
-	w.pass(time.Second)
-	w.ask("b", "x").up(2).want("breaker half-open", "dial 2", "b gets 2")
-	w.gone(2, outcomeFailed).want("breaker open")
+	in(t, func(t *testing.T) {
+		w := newWorld(t, Config{Breaker: Breaker{Failures: 1, OpenFor: time.Second}})
+		w.ask("a", "x").gone(1, outcomeFailed).log = nil
+		w.outlast(time.Second)
+		w.ask("b", "x").up(2).want("breaker half-open", "dial 2", "b gets 2")
+		w.gone(2, outcomeFailed).want("breaker open")
+	})
 }
 
 func TestPinnedCallWaitsForItsConnectionOnly(t *testing.T) {

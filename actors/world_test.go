@@ -214,6 +214,13 @@ func patient(d time.Duration) func(*waiter) {
 // before gives a patient call a deadline.
 func before(at instant) func(*waiter) { return func(q *waiter) { q.call.hold.deadline = at } }
 
+// outlast lets so much time go by that an open breaker tries again: gobreaker has a clock of
+// its own, the bubble's.
+func (w *world) outlast(openFor time.Duration) *world {
+	time.Sleep(openFor + 1)
+	return w.pass(openFor + 1)
+}
+
 func pinned(w *world, n int, owner *Owner) func(*waiter) {
 	return func(q *waiter) { q.call.Conn, q.call.Owner = w.seat(n).conn, owner }
 }

@@ -73,24 +73,25 @@ const (
 // side of the Conn (the buffer, heard, continued, interim, pending) for as long as
 // it runs; the rest belongs to the Conn's owner.
 type watch struct {
-	timer  *time.Timer   // runs Conn.listen on a goroutine of its own; made once
-	ended  chan struct{} // gets one when that has ended
-	set    bool          // the timer, or the goroutine, is on its way
-	unable bool          // the conn has no read deadline: a Read could not be ended
+	timer *time.Timer   // runs Conn.listen on a goroutine of its own; made once
+	ended chan struct{} // gets one when that has ended
+	told  chan struct{} // gets one when the upload is to end
 
 	// stallTime, lookTime and finishTime, but in tests: those that are not about them must not
 	// depend on how fast the machine is, and those that are must not take seconds.
 	stall, look, finish time.Duration
 
-	told chan struct{} // gets one when the upload is to end
-	head bool          // the request is a HEAD: its answer has no body
-
 	// mu is held while a deadline is set, so that it fits what is found.
 	mu      sync.Mutex
 	found   finding   // only grows during a request
 	long    bool      // the write under way goes on where a deadline has ended it
-	until   time.Time // when the time of the upload is over, once its answer is whole
 	leaving bool      // unwatch waits for the goroutine
+	until   time.Time // when the time of the upload is over, once its answer is whole
+
+	// The owner's. They stand here for the memory of an idle connection.
+	set    bool // the timer, or the goroutine, is on its way
+	unable bool // the conn has no read deadline: a Read could not be ended
+	head   bool // the request is a HEAD: its answer has no body
 }
 
 // ahead is what of an answer has been read beside the writing. It stays in the buffer.

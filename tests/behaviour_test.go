@@ -38,18 +38,13 @@ func count(x *exchange) bool { return x.take() && x.write(answerOf(fmt.Sprint(x.
 
 // stall reads the request and answers when g is open.
 func stall(g *gate) behaviour {
-	return func(x *exchange) bool { return x.take() && x.wait(g.ch) && x.write(answerOf("ok")) }
+	return func(x *exchange) bool { return x.take() && x.hold(g.ch) && x.write(answerOf("ok")) }
 }
 
 // stallUnread leaves the request's body where it is until g is open.
 func stallUnread(g *gate) behaviour {
-	return func(x *exchange) bool {
-		select { // while nothing is read, the client's end is not noticed
-		case <-g.ch:
-		case <-x.ended:
-			return false
-		}
-		return count(x)
+	return func(x *exchange) bool { // while nothing is read, the client's end is not noticed
+		return x.hold(g.ch) && count(x)
 	}
 }
 
@@ -59,15 +54,14 @@ func stallMidway(g *gate, body string) behaviour {
 	answer := answerOf(body)
 	half := len(answer) - len(body)/2
 	return func(x *exchange) bool {
-		return x.take() && x.write(answer[:half]) && x.wait(g.ch) && x.write(answer[half:])
+		return x.take() && x.write(answer[:half]) && x.hold(g.ch) && x.write(answer[half:])
 	}
 }
 
 // reset reads the request and cuts the connection.
 func reset(x *exchange) bool {
 	x.take()
-	x.tcp.SetLinger(0)
-	x.tcp.Close()
+	abort(x.socket)
 	return false
 }
 

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/seed53b03582/troupe/api"
 	"github.com/seed53b03582/troupe/conn"
 )
@@ -228,14 +226,11 @@ func TestADriverIsStartedOnceAndStoppedOnceWhenAllIsClosed(t *testing.T) {
 }
 
 func TestADriverThatDoesNotStartStopsNewSessionAndLeavesNothing(t *testing.T) {
-	before := goleak.IgnoreCurrent()
+	noLeaks(t)
 	d := &staged{startError: errors.New("no route to anywhere")}
 	for range 10 {
 		if s, err := api.NewSession(api.Config{Driver: d}); s != nil || !errors.Is(err, d.startError) {
 			t.Errorf("got %v, %v", s, err)
 		}
-	}
-	if err := goleak.Find(before); err != nil {
-		t.Error(err)
 	}
 }

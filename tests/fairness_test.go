@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 
 	"github.com/seed53b03582/troupe/api"
 )
@@ -17,7 +18,7 @@ func TestTheQueueIsFirstComeFirstServed(t *testing.T) {
 	s := newSession(t, api.Config{MaxConnsPerOrigin: 1})
 	first := o.route("/first", stall(hold))
 	calls := []<-chan error{start(func() error { return second(s.Get(soon(t), first)) })}
-	eventually(t, "the connection is in use", func() bool { return o.answering.now() == 1 })
+	eventually(t, "the connection is in use", func() bool { return o.held.now() == 1 })
 
 	var want []string
 	for i := range 60 {
@@ -55,31 +56,36 @@ func TestTheQueueIsFirstComeFirstServed(t *testing.T) {
 
 // TestACancelledCallersDialServesAnother: nobody dials twice for it.
 func TestACancelledCallersDialServesAnother(t *testing.T) {
-	o := newOrigin(t)
-	hold := newGate()
-	m := &meter{delay: func(ctx context.Context, _ string) error {
-		select {
-		case <-hold.ch:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
+	bubble(t, func(t *testing.T, n *network) {
+		o := n.newOrigin(t)
+		hold := newGate()
+		n.delay = func(ctx context.Context) error {
+			select {
+			case <-hold.ch:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
-	}}
-	s := newSession(t, api.Config{Driver: m})
-	ctx, leave := context.WithCancel(soon(t))
-	first := start(func() error { return second(s.Get(ctx, o.URL)) })
-	eventually(t, "the dial", func() bool { return m.all.dials.now() == 1 })
-	leave()
-	wantConnectionError(t, receive(t, "the call", first), api.OpDial, context.Canceled)
-	next := start(func() error { return second(s.Get(soon(t), o.URL)) })
-	eventually(t, "another waits", func() bool { return queued(s) == 1 })
-	hold.open()
-	if err := receive(t, "the other call", next); err != nil {
-		t.Error(err)
-	}
-	if got := s.Snapshot().Origins[0].Dials; got != 1 {
-		t.Errorf("%d dials, want 1", got)
-	}
+		s := newSession(t, api.Config{Driver: n})
+		ctx, leave := context.WithCancel(soon(t))
+		first := start(func() error { return second(s.Get(ctx, o.URL)) })
+		synctest.Wait() // it dials
+		leave()
+		wantConnectionError(t, receive(t, "the call", first), api.OpDial, context.Canceled)
+		next := start(func() error { return second(s.Get(soon(t), o.URL)) })
+		synctest.Wait()
+		if got := queued(s); got != 1 {
+			t.Errorf("%d wait, want one", got)
+		}
+		hold.open()
+		if err := receive(t, "the other call", next); err != nil {
+			t.Error(err)
+		}
+		if got := n.dials.Load(); got != 1 {
+			t.Errorf("%d dials, want 1", got)
+		}
+	})
 }
 
 // TestTheYoungestIdleConnectionIsUsedFirst, so that the others can end.
@@ -92,7 +98,7 @@ func TestTheYoungestIdleConnectionIsUsedFirst(t *testing.T) {
 		gates = append(gates, newGate())
 		url := o.route(fmt.Sprintf("/%d", i), stall(gates[i]))
 		calls = append(calls, start(func() error { return second(s.Get(soon(t), url)) }))
-		eventually(t, "one more is in use", func() bool { return o.answering.now() == i+1 })
+		eventually(t, "one more is in use", func() bool { return o.held.now() == i+1 })
 	}
 	numbers := map[string]int{}
 	for _, v := range o.seen() {
@@ -117,41 +123,44 @@ func TestTheYoungestIdleConnectionIsUsedFirst(t *testing.T) {
 
 // TestAPinnedCallWaitsForItsConnection, though others idle.
 func TestAPinnedCallWaitsForItsConnection(t *testing.T) {
-	o := newOrigin(t)
-	hold := newGate()
-	stalled := o.route("/stalled", stall(hold))
-	s := newSession(t, api.Config{})
-	wantCapacity(t, s, o, 3)
-	resp, err := s.Get(soon(t), o.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pin, number := resp.Connection(), o.lastVisit(t).conn
-	o.rests(t)
-	busy := start(func() error { return second(s.Get(soon(t), stalled, pin)) })
-	eventually(t, "the connection is in use", func() bool { return o.answering.now() == 1 })
-	seen := o.asked()
-
-	ctx, leave := context.WithCancel(soon(t))
-	impatient := start(func() error { return second(s.Get(ctx, o.URL, pin)) })
-	pinned := start(func() error { return second(s.Get(soon(t), o.URL, pin)) })
-	if _, err := s.Get(soon(t), o.URL); err != nil {
-		t.Errorf("a call that is not pinned: %v", err)
-	}
-	leave()
-	wantConnectionError(t, receive(t, "one who leaves", impatient), api.OpQueue, context.Canceled)
-	if got := o.asked(); got != seen+1 {
-		t.Errorf("%d requests came meanwhile", got-seen)
-	}
-	hold.open()
-	for _, call := range []<-chan error{busy, pinned} {
-		if err := receive(t, "the calls on one connection", call); err != nil {
-			t.Error(err)
+	bubble(t, func(t *testing.T, n *network) {
+		o := n.newOrigin(t)
+		hold := newGate()
+		stalled := o.route("/stalled", stall(hold))
+		s := newSession(t, api.Config{Driver: n})
+		wantCapacity(t, s, o, 3)
+		resp, err := s.Get(soon(t), o.URL)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if got := o.lastVisit(t).conn; got != number {
-		t.Errorf("the pinned call went over connection %d, want %d", got, number)
-	}
+		pin, number := resp.Connection(), o.lastVisit(t).conn
+		busy := start(func() error { return second(s.Get(soon(t), stalled, pin)) })
+		synctest.Wait() // the connection is in use
+		seen := o.asked()
+
+		ctx, leave := context.WithCancel(soon(t))
+		impatient := start(func() error { return second(s.Get(ctx, o.URL, pin)) })
+		pinned := start(func() error { return second(s.Get(soon(t), o.URL, pin)) })
+		synctest.Wait() // both wait
+		if _, err := s.Get(soon(t), o.URL); err != nil {
+			t.Errorf("a call that is not pinned: %v", err)
+		}
+		leave()
+		wantConnectionError(t, receive(t, "one who leaves", impatient), api.OpQueue, context.Canceled)
+		synctest.Wait()
+		if got := o.asked(); got != seen+1 {
+			t.Errorf("%d requests came meanwhile", got-seen)
+		}
+		hold.open()
+		for _, call := range []<-chan error{busy, pinned} {
+			if err := receive(t, "the calls on one connection", call); err != nil {
+				t.Error(err)
+			}
+		}
+		if got := o.lastVisit(t).conn; got != number {
+			t.Errorf("the pinned call went over connection %d, want %d", got, number)
+		}
+	})
 }
 
 // TestLeasesCountAgainstTheLimits: while all are leased nobody else is served, and

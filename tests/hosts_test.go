@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,26 +46,20 @@ func TestASessionThatHasSeenManyHostsStaysSmall(t *testing.T) {
 // own takes one dial, however many wait for a connection.
 func TestNoDialIsWastedWhereManyHostsShareFewConnections(t *testing.T) {
 	const hosts = 2000
-	o := newOrigin(t)
-	var dials atomic.Int64
-	s := newSession(t, api.Config{
-		MaxConns: 8,
-		Driver: driver(func(ctx context.Context, network, _ string) (net.Conn, error) {
-			dials.Add(1)
-			return tcp.DialContext(ctx, network, o.addr)
-		}),
-	})
-	if err := callers(64, func(i int) error {
-		for n := i; n < hosts; n += 64 {
-			if err := second(s.Get(soon(t), fmt.Sprintf("http://host%d.test/", n))); err != nil {
-				return err
+	p := &pipes{serve: always(answerOf("ok"))}
+	inBubble(t, p, api.Config{MaxConns: 8}, func(t *testing.T, s *api.Session) {
+		if err := callers(64, func(i int) error {
+			for n := i; n < hosts; n += 64 {
+				if err := second(s.Get(t.Context(), fmt.Sprintf("http://host%d.test/", n))); err != nil {
+					return err
+				}
 			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
 		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if got := dials.Load(); got != hosts {
-		t.Errorf("%d dials for %d calls to as many hosts", got, hosts)
-	}
+		if got := p.dialled(); got != hosts {
+			t.Errorf("%d dials for %d calls to as many hosts", got, hosts)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package tests
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed53b03582/troupe/api"
@@ -11,48 +12,62 @@ import (
 func conns(s *api.Session) int { return len(s.Snapshot().Conns) }
 
 func TestAConnectionEndsWhenItHasIdledForIdleTimeout(t *testing.T) {
-	o := newOrigin(t)
-	s := newSession(t, api.Config{IdleTimeout: 50 * time.Millisecond})
-	wantCapacity(t, s, o, 5)
-	used := time.Now()
-	eventually(t, "both sides have let go", func() bool { return conns(s) == 0 && o.conns.now() == 0 })
-	if idled := time.Since(used); idled < 50*time.Millisecond {
-		t.Errorf("ended after %v", idled)
-	}
-	if _, err := s.Get(soon(t), o.URL); err != nil {
-		t.Errorf("afterwards: %v", err)
-	}
+	bubble(t, func(t *testing.T, n *network) {
+		o := n.newOrigin(t)
+		s := newSession(t, api.Config{Driver: n, IdleTimeout: time.Minute})
+		wantCapacity(t, s, o, 5)
+		time.Sleep(time.Minute - moment)
+		synctest.Wait()
+		if conns(s) != 5 || o.conns.now() != 5 {
+			t.Errorf("%d connections here, %d there, of five, before their time is over", conns(s), o.conns.now())
+		}
+		time.Sleep(moment)
+		synctest.Wait()
+		if conns(s) != 0 || o.conns.now() != 0 {
+			t.Errorf("%d connections here, %d there, when it is", conns(s), o.conns.now())
+		}
+		if _, err := s.Get(soon(t), o.URL); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
 }
 
 func TestAConnectionInUseOutlivesIdleTimeout(t *testing.T) {
-	o := newOrigin(t)
-	hold := newGate()
-	o.route("/", stall(hold))
-	s := newSession(t, api.Config{IdleTimeout: 20 * time.Millisecond})
-	call := start(func() error { return second(s.Get(soon(t), o.URL)) })
-	eventually(t, "the call is in use for longer than that", func() bool {
-		snap := s.Snapshot()
-		return len(snap.Conns) == 1 && snap.Conns[0].State == "reading" && snap.Conns[0].For > 60*time.Millisecond
+	bubble(t, func(t *testing.T, n *network) {
+		o := n.newOrigin(t)
+		hold := newGate()
+		o.route("/", stall(hold))
+		s := newSession(t, api.Config{Driver: n, IdleTimeout: time.Second})
+		call := start(func() error { return second(s.Get(soon(t), o.URL)) })
+		time.Sleep(10 * time.Second)
+		hold.open()
+		if err := receive(t, "the call", call); err != nil {
+			t.Error(err)
+		}
 	})
-	hold.open()
-	if err := receive(t, "the call", call); err != nil {
-		t.Error(err)
-	}
 }
 
 func TestAConnectionEndsAtMaxConnAgeThoughItIsUsed(t *testing.T) {
-	o := newOrigin(t)
-	s := newSession(t, api.Config{MaxConnAge: 50 * time.Millisecond, MaxConnsPerOrigin: 1})
-	begun := time.Now()
-	for o.opened() < 4 { // a busy connection, without a pause
-		if _, err := s.Get(soon(t), o.URL); err != nil {
-			t.Fatal(err)
+	bubble(t, func(t *testing.T, n *network) {
+		o := n.newOrigin(t)
+		s := newSession(t, api.Config{Driver: n, MaxConnAge: time.Minute, MaxConnsPerOrigin: 1})
+		begun := time.Now()
+		for o.opened() < 4 { // a call each second
+			if _, err := s.Get(soon(t), o.URL); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
 		}
-	}
-	if took := time.Since(begun); took < 3*45*time.Millisecond {
-		t.Errorf("four connections within %v, each is good for 45 to 55 ms", took)
-	}
-	eventually(t, "an idle one ends too", func() bool { return conns(s) == 0 && o.conns.now() == 0 })
+		// Each is good for a minute, give or take a tenth.
+		if took := time.Since(begun); took < 3*54*time.Second || took > 3*67*time.Second+time.Second {
+			t.Errorf("the fourth connection after %v", took)
+		}
+		time.Sleep(67 * time.Second)
+		synctest.Wait()
+		if conns(s) != 0 || o.conns.now() != 0 {
+			t.Errorf("%d connections here, %d there: an idle one ends too", conns(s), o.conns.now())
+		}
+	})
 }
 
 // TestConnectionsThatTheServerClosedAreSweptWithoutACall: the client's side is
@@ -60,6 +75,7 @@ func TestAConnectionEndsAtMaxConnAgeThoughItIsUsed(t *testing.T) {
 func TestConnectionsThatTheServerClosedAreSweptWithoutACall(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		t.Run(map[bool]string{false: "plain", true: "TLS"}[secure], func(t *testing.T) {
+			t.Parallel() // a sweep comes every two seconds
 			o, settings := newOrigin(t), newCertificate(t)
 			if secure {
 				o = newOriginTLS(t, settings.server())
@@ -67,7 +83,7 @@ func TestConnectionsThatTheServerClosedAreSweptWithoutACall(t *testing.T) {
 			leave := newGate()
 			url := o.route("/leave", leaveWhen(leave))
 			m := new(meter)
-			s := newSession(t, api.Config{Driver: m, TLS: settings.client(), IdleTimeout: 2 * time.Second}) // looked at four times within it
+			s := newSession(t, api.Config{Driver: m, TLS: settings.client(), IdleTimeout: -1}) // nothing else closes them
 			var leases []*api.Lease
 			for range 5 {
 				lease, err := s.Lease(soon(t), o.URL)
@@ -82,15 +98,12 @@ func TestConnectionsThatTheServerClosedAreSweptWithoutACall(t *testing.T) {
 			for _, lease := range leases {
 				lease.Release()
 			}
+			wantQuiet(t, s)
 			if got := s.Snapshot().Origins[0]; got.Idle != 5 {
 				t.Fatalf("%d connections idle, want 5", got.Idle)
 			}
 			leave.open()
-			closed := time.Now()
 			eventually(t, "this side has closed them", func() bool { return m.all.conns.now() == 0 && conns(s) == 0 })
-			if took := time.Since(closed); took > 1900*time.Millisecond {
-				t.Errorf("it took %v: that was IdleTimeout, not the sweep", took)
-			}
 			if got := s.Snapshot().Origins[0]; got.Failures != 0 || got.Requests != 5 {
 				t.Errorf("it was taken for a failure: %+v", got)
 			}
@@ -125,13 +138,15 @@ func TestUnaskedBytesAreNeverAnAnswer(t *testing.T) {
 					}
 					return unasked(send, c.more)(x)
 				})
-				s := newSession(t, api.Config{TLS: settings.client(), MaxConnsPerOrigin: 1})
+				d := newSockets()
+				s := newSession(t, api.Config{Driver: d, TLS: settings.client(), MaxConnsPerOrigin: 1})
 				if _, err := s.Get(soon(t), first); err != nil {
 					t.Fatal(err)
 				}
 				send.open()
 				receive(t, "the server has sent more", sent.ch)
 				if c.wait {
+					d.arrived(t, o.lastVisit(t))
 					// One that was busy within the last millisecond is not looked at.
 					eventually(t, "the connection has idled", func() bool {
 						snap := s.Snapshot().Conns
@@ -159,17 +174,14 @@ func TestUnaskedBytesRightBehindTheAnswerAreNeverAnAnswer(t *testing.T) {
 	o := newOrigin(t)
 	now := newGate()
 	now.open()
-	s := newSession(t, api.Config{MaxConnsPerOrigin: 1})
+	d := newSockets()
+	s := newSession(t, api.Config{Driver: d, MaxConnsPerOrigin: 1})
 	for range 50 {
-		sent := newGate()
-		first := o.route("/first", func(x *exchange) bool {
-			defer sent.open()
-			return unasked(now, answerOf("poison"))(x)
-		})
+		first := o.route("/first", unasked(now, answerOf("poison")))
 		if _, err := s.Get(soon(t), first); err != nil {
 			t.Fatal(err)
 		}
-		receive(t, "the server has sent more", sent.ch)
+		d.arrived(t, o.lastVisit(t))
 		resp, err := s.Get(soon(t), o.URL)
 		if err != nil {
 			t.Fatal(err)
@@ -183,21 +195,23 @@ func TestUnaskedBytesRightBehindTheAnswerAreNeverAnAnswer(t *testing.T) {
 // TestKeepAliveIsHonoured: a connection that its server keeps for a second is not
 // used after half of it, and closed from here.
 func TestKeepAliveIsHonoured(t *testing.T) {
-	o := newOrigin(t)
-	short := o.route("/short", ok("ok", "Keep-Alive: timeout=1, max=100"))
-	s := newSession(t, api.Config{})
-	if _, err := s.Get(soon(t), short); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Get(soon(t), short); err != nil || o.lastVisit(t).conn != 1 {
-		t.Errorf("at once: %v, connection %d", err, o.lastVisit(t).conn)
-	}
-	used := time.Now()
-	eventually(t, "it is closed from here", func() bool { return conns(s) == 0 && o.conns.now() == 0 })
-	if idled := time.Since(used); idled < 400*time.Millisecond || idled > time.Second {
-		t.Errorf("closed after %v, want half a second", idled)
-	}
-	if _, err := s.Get(soon(t), o.URL); err != nil || o.lastVisit(t).conn != 2 {
-		t.Errorf("later: %v, connection %d", err, o.lastVisit(t).conn)
-	}
+	bubble(t, func(t *testing.T, n *network) {
+		o := n.newOrigin(t)
+		short := o.route("/short", ok("ok", "Keep-Alive: timeout=1, max=100"))
+		s := newSession(t, api.Config{Driver: n})
+		for range 3 {
+			if _, err := s.Get(soon(t), short); err != nil || o.lastVisit(t).conn != 1 {
+				t.Errorf("in time: %v, connection %d", err, o.lastVisit(t).conn)
+			}
+			time.Sleep(time.Second/2 - moment)
+		}
+		time.Sleep(moment)
+		synctest.Wait()
+		if conns(s) != 0 || o.conns.now() != 0 {
+			t.Errorf("%d connections here, %d there, after half a second", conns(s), o.conns.now())
+		}
+		if _, err := s.Get(soon(t), o.URL); err != nil || o.lastVisit(t).conn != 2 {
+			t.Errorf("later: %v, connection %d", err, o.lastVisit(t).conn)
+		}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/seed53b03582/troupe/api"
 )
@@ -66,7 +67,7 @@ func TestHTTPAndHTTPSAreTwoOrigins(t *testing.T) {
 func TestOneOriginsBreakerDoesNotTouchAnother(t *testing.T) {
 	bad, good := newOrigin(t), newOrigin(t)
 	bad.route("/", reset)
-	s := newSession(t, api.Config{Breaker: api.Breaker{Failures: 3}})
+	s := newSession(t, api.Config{Breaker: api.Breaker{Failures: 3, OpenFor: time.Hour}})
 	for i := range 10 {
 		_, err := s.Get(soon(t), bad.URL)
 		if open := errors.Is(err, api.ErrCircuitOpen); err == nil || open != (i >= 3) {
@@ -96,7 +97,7 @@ func TestAStalledOriginDoesNotHoldUpAnother(t *testing.T) {
 	all := start(func() error {
 		return callers(300, func(int) error { return second(s.Get(soon(t), stalled.URL)) })
 	})
-	eventually(t, "one origin is stuck", func() bool { return queued(s) == 292 && stalled.answering.now() == 8 })
+	eventually(t, "one origin is stuck", func() bool { return queued(s) == 292 && stalled.held.now() == 8 })
 	wantCapacity(t, s, good, 8)
 	hold.open()
 	if err := receive(t, "those who were stuck", all); err != nil {

@@ -20,16 +20,17 @@ type origin struct {
 
 	conns     gauge // connections accepted and not seen closed
 	answering gauge // requests whose head has come and that are not dealt with yet
+	held      gauge // those among them that wait for a gate; none of an answer that is out
 
 	mu       sync.Mutex
 	routes   map[string]behaviour
-	listener net.Listener         // nil while shut
-	open     map[*net.TCPConn]int // to the connection's number, from 1
-	accepted int                  // connections so far
-	requests int                  // requests so far
-	visits   []visit              // in the order in which their heads came; the first maxVisits
-	running  sync.WaitGroup       // every goroutine
-	ended    chan struct{}        // the test is over
+	listener net.Listener     // nil while shut
+	open     map[net.Conn]int // to the connection's number, from 1
+	accepted int              // connections so far
+	requests int              // requests so far
+	visits   []visit          // in the order in which their heads came; the first maxVisits
+	running  sync.WaitGroup   // every goroutine
+	ended    chan struct{}    // the test is over
 }
 
 // visit is a request that came.
@@ -37,6 +38,8 @@ type visit struct {
 	path string
 	conn int // the connection it came over, from 1
 	nth  int // on that connection, from 1
+
+	client string // its address
 }
 
 // maxVisits is more than any test reads; a soak must not grow by them.
@@ -48,17 +51,23 @@ func newOrigin(t testing.TB) *origin { return newOriginTLS(t, nil) }
 // newOriginTLS starts a server that speaks TLS, where cfg is not nil.
 func newOriginTLS(t testing.TB, cfg *tls.Config) *origin {
 	t.Helper()
-	o := &origin{
-		tls:    cfg,
-		routes: map[string]behaviour{"/": ok("ok")},
-		open:   map[*net.TCPConn]int{},
-		ended:  make(chan struct{}),
-		addr:   "127.0.0.1:0",
-	}
+	o := makeOrigin(t, "127.0.0.1:0")
+	o.tls = cfg
 	o.restart(t)
 	o.URL = "http://" + o.addr
 	if cfg != nil {
 		o.URL = "https://" + o.addr
+	}
+	return o
+}
+
+// makeOrigin makes a server that does not listen yet.
+func makeOrigin(t testing.TB, addr string) *origin {
+	o := &origin{
+		addr:   addr,
+		routes: map[string]behaviour{"/": ok("ok")},
+		open:   map[net.Conn]int{},
+		ended:  make(chan struct{}),
 	}
 	t.Cleanup(func() {
 		close(o.ended)
@@ -100,9 +109,16 @@ func (o *origin) shut() {
 		o.listener = nil
 	}
 	for c := range o.open {
-		c.SetLinger(0)
-		c.Close()
+		abort(c)
 	}
+}
+
+// abort closes with a reset, where the connection knows such a thing.
+func abort(c net.Conn) {
+	if tcp, is := c.(*net.TCPConn); is {
+		tcp.SetLinger(0)
+	}
+	c.Close()
 }
 
 func (o *origin) accept(l net.Listener) {
@@ -112,31 +128,36 @@ func (o *origin) accept(l net.Listener) {
 			return
 		}
 		o.mu.Lock()
-		o.accepted++
-		o.open[c.(*net.TCPConn)] = o.accepted
-		id := o.accepted
-		o.conns.add(1)
 		if o.listener != l { // shut in this moment
 			c.Close()
 		}
-		o.running.Go(func() { o.serve(c.(*net.TCPConn), id) })
+		o.admit(c)
 		o.mu.Unlock()
 	}
 }
 
+// admit serves one more connection. The caller holds mu.
+func (o *origin) admit(c net.Conn) {
+	o.accepted++
+	id := o.accepted
+	o.open[c] = id
+	o.conns.add(1)
+	o.running.Go(func() { o.serve(c, id) })
+}
+
 // serve answers the requests of one connection. One goroutine reads, so that a
 // connection that ends is noticed whatever is being done to its request.
-func (o *origin) serve(tcp *net.TCPConn, id int) {
+func (o *origin) serve(socket net.Conn, id int) {
 	defer o.conns.add(-1)
 	defer func() {
 		o.mu.Lock()
-		delete(o.open, tcp)
+		delete(o.open, socket)
 		o.mu.Unlock()
 	}()
-	defer tcp.Close()
-	var c net.Conn = tcp
+	defer socket.Close()
+	c := socket
 	if o.tls != nil {
-		c = tls.Server(tcp, o.tls)
+		c = tls.Server(socket, o.tls)
 	}
 	next, gone := make(chan *exchange), make(chan struct{})
 	over := make(chan struct{})
@@ -149,7 +170,7 @@ func (o *origin) serve(tcp *net.TCPConn, id int) {
 			if err != nil {
 				return
 			}
-			x := &exchange{origin: o, tcp: tcp, conn: c, req: req, nth: n, gone: gone, taken: make(chan struct{})}
+			x := &exchange{origin: o, socket: socket, conn: c, req: req, nth: n, gone: gone, taken: make(chan struct{})}
 			select {
 			case next <- x:
 			case <-over:
@@ -177,7 +198,7 @@ func (o *origin) serve(tcp *net.TCPConn, id int) {
 func (o *origin) answer(x *exchange, id int) (keep bool) {
 	o.mu.Lock()
 	if len(o.visits) < maxVisits {
-		o.visits = append(o.visits, visit{x.req.URL.Path, id, x.nth})
+		o.visits = append(o.visits, visit{x.req.URL.Path, id, x.nth, x.socket.RemoteAddr().String()})
 	}
 	o.requests++
 	b := o.routes[x.req.URL.Path]
@@ -231,12 +252,12 @@ func (o *origin) lastVisit(t testing.TB) visit {
 // exchange is one request being dealt with.
 type exchange struct {
 	*origin
-	tcp   *net.TCPConn
-	conn  net.Conn // tcp, or TLS over it
-	req   *http.Request
-	nth   int           // on its connection, from 1
-	gone  chan struct{} // closed: the client has closed the connection
-	taken chan struct{} // closed: the body has been read
+	socket net.Conn
+	conn   net.Conn // socket, or TLS over it
+	req    *http.Request
+	nth    int           // on its connection, from 1
+	gone   chan struct{} // closed: the client has closed the connection
+	taken  chan struct{} // closed: the body has been read
 
 	length int64 // of the body, once taken
 	whole  bool  // it came to its end
@@ -263,6 +284,13 @@ func (x *exchange) wait(ch <-chan struct{}) bool {
 	case <-x.ended:
 	}
 	return false
+}
+
+// hold is wait for a request that is not answered until then: it counts among those held.
+func (x *exchange) hold(ch <-chan struct{}) bool {
+	x.held.add(1)
+	defer x.held.add(-1)
+	return x.wait(ch)
 }
 
 // write sends bytes as they are. It reports whether that went well.

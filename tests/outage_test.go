@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed53b03582/troupe/api"
@@ -82,7 +84,7 @@ func TestTheServerDiesAndComesBack(t *testing.T) {
 		})
 	})
 	eventually(t, "all connections are in use, and calls wait", func() bool {
-		return o.answering.now() == workers-10 && queued(s) == 10
+		return o.held.now() == workers-10 && queued(s) == 10
 	})
 	down.Store(true)
 	o.shut()
@@ -132,13 +134,14 @@ func ofAnOutage(err error) (kind string, expected bool) {
 // no call finds out.
 func TestAServerThatRestartsUnderIdleConnectionsIsNotNoticed(t *testing.T) {
 	o := newOrigin(t)
-	s := newSession(t, api.Config{})
+	d := newSockets()
+	s := newSession(t, api.Config{Driver: d})
 	wantCapacity(t, s, o, 20)
 	for range 3 {
 		wantQuiet(t, s) // no dial is under way
 		o.shut()
 		o.restart(t)
-		eventually(t, "the server has let go of the old connections", func() bool { return o.conns.now() == 0 })
+		d.arrivedAll(t)
 		if err := callers(20, func(int) error { return second(s.Post(soon(t), o.URL, api.Data{"a": "b"})) }); err != nil {
 			t.Error(err)
 		}
@@ -155,16 +158,18 @@ func TestConnectionsThatDiedBeforeTheirFirstRequestAreReplaced(t *testing.T) {
 	const n = 4
 	o := newOrigin(t)
 	hold := newGate()
-	m := &meter{delay: func(ctx context.Context, _ string) error {
+	d := newSockets()
+	var dials gauge
+	s := newSession(t, api.Config{Driver: driver(func(ctx context.Context, network, address string) (net.Conn, error) {
+		dials.add(1)
 		<-hold.ch
-		return nil
-	}}
-	s := newSession(t, api.Config{Driver: m})
+		return d.DialContext(ctx, network, address)
+	})})
 	ctx, leave := context.WithCancel(soon(t))
 	all := start(func() error {
 		return callers(n, func(int) error { return second(s.Get(ctx, o.URL)) })
 	})
-	eventually(t, "the dials", func() bool { return m.all.dials.now() == n })
+	eventually(t, "the dials", func() bool { return dials.now() == n })
 	leave()
 	if err := receive(t, "the callers that have left", all); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
@@ -176,7 +181,7 @@ func TestConnectionsThatDiedBeforeTheirFirstRequestAreReplaced(t *testing.T) {
 	})
 	o.shut()
 	o.restart(t)
-	eventually(t, "the server has let go of them", func() bool { return o.conns.now() == 0 })
+	d.arrivedAll(t)
 	if _, err := s.Get(soon(t), o.URL); err != nil {
 		t.Error(err)
 	}
@@ -187,51 +192,56 @@ func TestConnectionsThatDiedBeforeTheirFirstRequestAreReplaced(t *testing.T) {
 func TestHalfOpenLetsExactlyItsProbesThrough(t *testing.T) {
 	for _, probes := range []int{1, 3} {
 		t.Run(fmt.Sprint(probes), func(t *testing.T) {
-			o := newOrigin(t)
-			hold := newGate()
-			probing := o.route("/probe", stall(hold))
-			s := newSession(t, api.Config{Breaker: api.Breaker{Failures: 2, OpenFor: 20 * time.Millisecond, Probes: probes}})
-			dead := o.route("/dead", reset)
-			for range 2 {
-				if _, err := s.Get(soon(t), dead); err == nil {
-					t.Fatal("answered")
+			bubble(t, func(t *testing.T, n *network) { halfOpen(t, n, probes) })
+		})
+	}
+}
+
+func halfOpen(t *testing.T, n *network, probes int) {
+	const openFor = 5 * time.Second
+	o := n.newOrigin(t)
+	hold := newGate()
+	probing := o.route("/probe", stall(hold))
+	dead := o.route("/dead", hangUp)
+	s := newSession(t, api.Config{Driver: n, Breaker: api.Breaker{Failures: 2, OpenFor: openFor, Probes: probes}})
+	breaker := func() api.OriginSnapshot { return s.Snapshot().Origins[0] }
+	for range 2 {
+		if _, err := s.Get(soon(t), dead); err == nil {
+			t.Fatal("answered")
+		}
+	}
+	if got := breaker().Breaker; got != "open" {
+		t.Fatalf("the breaker is %s", got)
+	}
+	all := start(func() error {
+		return callers(100, func(int) error {
+			for {
+				_, err := s.Get(soon(t), probing)
+				if !errors.Is(err, api.ErrCircuitOpen) || hold.isOpen() {
+					return err
 				}
-				o.rests(t) // or the next one may be there beside it, and both be counted
-			}
-			if got := s.Snapshot().Origins[0].Breaker; got != "open" {
-				t.Fatalf("the breaker is %s", got)
-			}
-			all := start(func() error {
-				return callers(100, func(int) error {
-					for {
-						_, err := s.Get(soon(t), probing)
-						if !errors.Is(err, api.ErrCircuitOpen) {
-							return err
-						}
-						if hold.isOpen() {
-							return nil
-						}
-						pause(t.Context(), time.Millisecond)
-					}
-				})
-			})
-			eventually(t, "the probes are at the server", func() bool { return o.answering.now() == probes })
-			if got := s.Snapshot().Origins[0].Breaker; got != "half-open" {
-				t.Errorf("the breaker is %s", got)
-			}
-			rejected := func() uint64 { return s.Snapshot().Origins[0].Rejected }
-			before := rejected()
-			eventually(t, "everybody else is turned away", func() bool { return rejected() > before+200 })
-			if got := o.answering.peak(); got != probes {
-				t.Errorf("%d requests came, want %d", got, probes)
-			}
-			hold.open()
-			if err := receive(t, "all callers", all); err != nil {
-				t.Error(err)
-			}
-			if got := s.Snapshot().Origins[0].Breaker; got != "closed" {
-				t.Errorf("the breaker is %s", got)
+				time.Sleep(time.Second)
 			}
 		})
+	})
+	time.Sleep(openFor - moment)
+	synctest.Wait()
+	if got := o.held.now(); got != 0 {
+		t.Errorf("%d requests came while the breaker was open", got)
+	}
+	time.Sleep(10 * time.Second) // everybody has tried ten times
+	synctest.Wait()
+	if got := breaker(); got.Breaker != "half-open" || got.Rejected < 1000 {
+		t.Errorf("the breaker is %s, and has turned away %d", got.Breaker, got.Rejected)
+	}
+	if got := o.held.peak(); got != probes {
+		t.Errorf("%d requests came, want %d", got, probes)
+	}
+	hold.open()
+	if err := receive(t, "all callers", all); err != nil {
+		t.Error(err)
+	}
+	if got := breaker().Breaker; got != "closed" {
+		t.Errorf("the breaker is %s", got)
 	}
 }

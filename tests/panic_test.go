@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"runtime"
 	"strings"
@@ -309,9 +310,7 @@ func TestADriverThatPanicsHarmsNobody(t *testing.T) {
 				}),
 			})
 			for range 3 {
-				ctx, cancel := context.WithTimeout(soon(t), 3*time.Second) // less than DialTimeout
-				_, err := s.Get(ctx, bad.URL)
-				cancel()
+				_, err := s.Get(soon(t), bad.URL)
 				e, is := asError[*api.HTTPConnectionError](err)
 				if !is || e.Op != api.OpDial || errors.Is(err, context.DeadlineExceeded) || name == "panic" && !errors.Is(err, errBoom) {
 					t.Fatalf("got %T %v", err, err)
@@ -339,11 +338,9 @@ func TestATLSCallbackThatPanicsHarmsNobody(t *testing.T) {
 			settings := cert.client()
 			s := newSession(t, api.Config{TLS: settings, MaxConnsPerOrigin: 3, Breaker: noBreaker})
 			wantHarmless(t, s, o, 3, func() error {
-				ctx, cancel := context.WithTimeout(soon(t), 3*time.Second)
-				defer cancel()
 				rude := settings.Clone() // an origin of its own each time, without a back-off
 				rude.VerifyPeerCertificate = func([][]byte, [][]*x509.Certificate) error { fail(); return nil }
-				return second(s.Get(ctx, o.URL, api.TLS(rude)))
+				return second(s.Get(soon(t), o.URL, api.TLS(rude)))
 			}, func(err error, _ any, _ bool) bool {
 				e, is := asError[*api.HTTPConnectionError](err)
 				return is && e.Op == api.OpTLS && !errors.Is(err, context.DeadlineExceeded) && (name == "exit" || errors.Is(err, errBoom))
@@ -361,7 +358,8 @@ func TestALogHandlerThatPanicsHarmsNobody(t *testing.T) {
 	noLeaks(t)
 	good, bad := newOrigin(t), newOrigin(t)
 	bad.route("/", reset)
-	s := newSession(t, api.Config{Logger: panickingLog(), Breaker: api.Breaker{Failures: 1, OpenFor: time.Millisecond}})
+	h := panickingHandler{failed: new(atomic.Int64)}
+	s := newSession(t, api.Config{Logger: slog.New(h), Breaker: api.Breaker{Failures: 1, OpenFor: time.Millisecond}})
 	for range 20 {
 		if _, err := s.Get(soon(t), bad.URL); err == nil {
 			t.Error("answered")
@@ -370,6 +368,7 @@ func TestALogHandlerThatPanicsHarmsNobody(t *testing.T) {
 			t.Errorf("another origin: %v", err)
 		}
 	}
+	eventually(t, "the handler is called, again and again", func() bool { return h.failed.Load() > 1 })
 }
 
 // TestManyPanicsAtOnce: 200 callers whose bodies, streams and connections fail.

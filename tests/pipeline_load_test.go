@@ -60,7 +60,7 @@ func TestPipelineStorm(t *testing.T) {
 	})
 	s := newSession(t, api.Config{
 		MaxConnsPerOrigin: 4, MaxConnAge: 50 * time.Millisecond, Breaker: noBreaker,
-		Pipeline: api.Pipeline{Depth: 8}, ResponseHeaderTimeout: time.Second,
+		Pipeline: api.Pipeline{Depth: 8}, ResponseHeaderTimeout: patience,
 	})
 	url := "http://" + l.Addr().String()
 	var answered, failed atomic.Int64
@@ -130,7 +130,7 @@ func whim(c *net.TCPConn) {
 		case 4, 5, 6:
 			cut := rand.IntN(len(text))
 			io.WriteString(c, text[:cut])
-			time.Sleep(time.Duration(rand.IntN(1000)) * time.Microsecond)
+			pause(context.Background(), time.Duration(rand.IntN(1000))*time.Microsecond)
 			text = text[cut:]
 		}
 		if _, err := io.WriteString(c, text); err != nil {

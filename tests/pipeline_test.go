@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed53b03582/troupe/api"
@@ -27,44 +28,40 @@ func pipelining(t *testing.T) {
 // before it does to them what the test says, and answers everything on other
 // connections with its path.
 type lineServer struct {
-	URL   string
-	calls int
-	then  func(c *net.TCPConn, paths []string)
+	calls  int
+	then   func(c net.Conn, paths []string)
+	settle func() // returns when what is pipelined behind a request has come; nil: nothing can tell
 
-	running sync.WaitGroup
 	mu      sync.Mutex
 	visits  map[string]int // by path
 	crowded int            // requests on later connections that were not alone
-	conns   int
 }
 
-func newLineServer(t *testing.T, calls int, then func(c *net.TCPConn, paths []string)) *lineServer {
+// overSockets serves connections of the system, and gives the URL.
+func (o *lineServer) overSockets(t *testing.T) (url string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &lineServer{URL: "http://" + l.Addr().String(), calls: calls, then: then, visits: map[string]int{}}
-	o.running.Go(func() {
+	var running sync.WaitGroup
+	running.Go(func() {
 		for n := 1; ; n++ {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			o.running.Go(func() {
+			running.Go(func() {
 				defer c.Close()
-				o.serve(c.(*net.TCPConn), n)
+				o.serve(n, c)
 			})
 		}
 	})
-	t.Cleanup(func() { l.Close(); o.running.Wait() })
-	return o
+	t.Cleanup(func() { l.Close(); running.Wait() })
+	return "http://" + l.Addr().String()
 }
 
-func (o *lineServer) serve(c *net.TCPConn, n int) {
-	o.mu.Lock()
-	o.conns = max(o.conns, n)
-	o.mu.Unlock()
+func (o *lineServer) serve(n int, c net.Conn) {
 	in := bufio.NewReader(c)
 	if n == 1 {
 		path, _ := o.read(in)
@@ -80,19 +77,24 @@ func (o *lineServer) serve(c *net.TCPConn, n int) {
 		o.then(c, paths)
 		return
 	}
-	for {
-		path, err := o.read(in)
-		if err != nil {
-			return
+	requests := make(chan string, o.calls)
+	go func() {
+		defer close(requests)
+		for {
+			path, err := o.read(in)
+			if err != nil {
+				return
+			}
+			requests <- path
 		}
-		time.Sleep(time.Millisecond) // what is pipelined behind it comes by then
-		c.SetReadDeadline(time.Now().Add(time.Millisecond))
-		if _, err := in.Peek(1); err == nil {
-			o.mu.Lock()
-			o.crowded++
-			o.mu.Unlock()
+	}()
+	for path := range requests {
+		if o.settle != nil {
+			o.settle()
 		}
-		c.SetReadDeadline(time.Time{})
+		o.mu.Lock()
+		o.crowded += len(requests)
+		o.mu.Unlock()
 		if _, err := io.WriteString(c, answerOf(path)); err != nil {
 			return
 		}
@@ -107,6 +109,9 @@ func (o *lineServer) read(in *bufio.Reader) (path string, err error) {
 	_, err = io.Copy(io.Discard, req.Body)
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.visits == nil {
+		o.visits = map[string]int{}
+	}
 	o.visits[req.URL.Path]++
 	return req.URL.Path, err
 }
@@ -117,94 +122,127 @@ func (o *lineServer) visitsTo(path string) int {
 	return o.visits[path]
 }
 
+// lineBreak is a way in which a connection ends under many calls.
+type lineBreak struct {
+	name  string
+	end   func(c net.Conn, path string)
+	fails bool // the first call that is unanswered does
+	whole bool // the end is an answer too
+	cfg   api.Config
+}
+
+var lineBreaks = []lineBreak{
+	{name: "closed", end: func(c net.Conn, _ string) { c.Close() }},
+	{name: "reset", end: func(c net.Conn, _ string) { abort(c) }},
+	{name: "half an answer", end: func(c net.Conn, path string) {
+		io.WriteString(c, strings.TrimSuffix(answerOf(path), path))
+		c.Close()
+	}, fails: true},
+	{name: "garbage", end: func(c net.Conn, _ string) {
+		io.WriteString(c, "garbage\r\n\r\n")
+		io.Copy(io.Discard, c)
+	}, fails: true},
+	{name: "Connection: close", end: func(c net.Conn, path string) {
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n"+strings.TrimPrefix(answerOf(path), "HTTP/1.1 200 OK\r\n"))
+		io.Copy(io.Discard, c)
+	}, whole: true},
+}
+
+// lineSilence is for a bubble: only there every answer comes within a second.
+var lineSilence = lineBreak{name: "silence", cfg: api.Config{ResponseHeaderTimeout: time.Second}, end: func(c net.Conn, _ string) {
+	io.Copy(io.Discard, c)
+}, fails: true}
+
 // pipelineBreaks: however a connection ends under many calls, those that were
 // answered stay so, and exactly the others are sent again, once, each alone; but the
 // one whose answer had begun, or did not come in time, fails.
 func pipelineBreaks(t *testing.T) {
 	const calls = 6
-	for _, tt := range []struct {
-		name  string
-		cfg   api.Config
-		end   func(c *net.TCPConn, path string)
-		fails bool // the first that is unanswered does
-	}{
-		{name: "closed", end: func(c *net.TCPConn, _ string) { c.Close() }},
-		{name: "reset", end: func(c *net.TCPConn, _ string) { c.SetLinger(0); c.Close() }},
-		{name: "half an answer", end: func(c *net.TCPConn, path string) {
-			io.WriteString(c, strings.TrimSuffix(answerOf(path), path))
-			c.Close()
-		}, fails: true},
-		{name: "garbage", end: func(c *net.TCPConn, _ string) {
-			io.WriteString(c, "garbage\r\n\r\n")
-			io.Copy(io.Discard, c)
-		}, fails: true},
-		{name: "Connection: close", end: func(c *net.TCPConn, path string) {
-			io.WriteString(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n"+strings.TrimPrefix(answerOf(path), "HTTP/1.1 200 OK\r\n"))
-			io.Copy(io.Discard, c)
-		}},
-		{name: "silence", cfg: api.Config{ResponseHeaderTimeout: 100 * time.Millisecond}, end: func(c *net.TCPConn, _ string) {
-			io.Copy(io.Discard, c)
-		}, fails: true},
-	} {
-		for _, answered := range []int{0, 1, calls - 1} {
-			for _, retries := range []int{0, -1} {
-				t.Run(fmt.Sprintf("%s/%d answered/attempts %d", tt.name, answered, retries), func(t *testing.T) {
+	for _, answered := range []int{0, 1, calls - 1} {
+		for _, retries := range []int{0, -1} {
+			name := fmt.Sprintf("/%d answered/attempts %d", answered, retries)
+			for _, b := range lineBreaks {
+				t.Run(b.name+name, func(t *testing.T) {
 					noLeaks(t)
-					unanswered := make(chan string, 1)
-					whole := answered
-					o := newLineServer(t, calls, func(c *net.TCPConn, paths []string) {
-						for _, path := range paths[:answered] {
-							io.WriteString(c, answerOf(path))
-						}
-						unanswered <- paths[answered]
-						tt.end(c, paths[answered])
+					o, unanswered := b.server(calls, answered)
+					b.cfg.Pipeline.Depth, b.cfg.Retry.Attempts = calls, retries
+					url := o.overSockets(t)
+					b.holds(t, newSession(t, b.cfg), o, url, answered, retries, unanswered)
+				})
+			}
+			for _, b := range append(lineBreaks, lineSilence) {
+				t.Run(b.name+name+"/in memory", func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						o, unanswered := b.server(calls, answered)
+						o.settle = func() { time.Sleep(moment) }
+						p := &pipes{serve: o.serve}
+						b.cfg.Driver, b.cfg.Pipeline.Depth, b.cfg.Retry.Attempts = p, calls, retries
+						s := newSession(t, b.cfg)
+						b.holds(t, s, o, "http://h", answered, retries, unanswered)
+						s.Close()
+						p.conns.Wait()
 					})
-					if tt.name == "Connection: close" {
-						whole++
-					}
-					cfg := tt.cfg
-					cfg.Pipeline.Depth, cfg.Retry.Attempts = calls, retries
-					s := newSession(t, cfg)
-					if _, err := s.Get(soon(t), o.URL+"/first"); err != nil {
-						t.Fatal(err)
-					}
-					wantQuiet(t, s) // the connection has been handed back
-					errs := each(calls, func(i int) error {
-						path := fmt.Sprintf("/%d", i)
-						resp, err := s.Get(soon(t), o.URL+path)
-						if err == nil && resp.Text() != path {
-							t.Errorf("%s: got %q", path, resp.Text())
-						}
-						return err
-					})
-					wantQuiet(t, s)
-					failed, again, first := 0, 0, receive(t, "the first that is unanswered", unanswered)
-					for i, err := range errs {
-						path := fmt.Sprintf("/%d", i)
-						again += o.visitsTo(path) - 1
-						if err != nil {
-							failed++
-						}
-						if retries == 0 && (err != nil) != (tt.fails && path == first) {
-							t.Errorf("%s: %v; the first unanswered is %s", path, err, first)
-						}
-					}
-					want := calls - whole
-					switch {
-					case retries < 0 && (failed != want || again != 0):
-						t.Errorf("%d failed, %d were sent again; want %d and none", failed, again, want)
-					case retries == 0 && tt.fails && again != want-1, retries == 0 && !tt.fails && again != want:
-						t.Errorf("%d of %d were sent again", again, want)
-					}
-					if o.crowded > 0 {
-						t.Errorf("%d of those sent again were not alone", o.crowded)
-					}
-					if b := s.Snapshot().Origins[0]; b.Failures > 1 {
-						t.Errorf("the breaker counted %d failures of one connection", b.Failures)
-					}
 				})
 			}
 		}
+	}
+}
+
+// server ends its first connection behind so many answers to so many calls. The channel
+// gets the first call that is unanswered.
+func (b lineBreak) server(calls, answered int) (*lineServer, <-chan string) {
+	unanswered := make(chan string, 1)
+	return &lineServer{calls: calls, then: func(c net.Conn, paths []string) {
+		for _, path := range paths[:answered] {
+			io.WriteString(c, answerOf(path))
+		}
+		unanswered <- paths[answered]
+		b.end(c, paths[answered])
+	}}, unanswered
+}
+
+// holds makes the calls, and checks what became of them.
+func (b lineBreak) holds(t *testing.T, s *api.Session, o *lineServer, url string, answered, retries int, unanswered <-chan string) {
+	t.Helper()
+	if _, err := s.Get(soon(t), url+"/first"); err != nil {
+		t.Fatal(err)
+	}
+	wantQuiet(t, s) // the connection has been handed back
+	errs := each(o.calls, func(i int) error {
+		path := fmt.Sprintf("/%d", i)
+		resp, err := s.Get(soon(t), url+path)
+		if err == nil && resp.Text() != path {
+			t.Errorf("%s: got %q", path, resp.Text())
+		}
+		return err
+	})
+	wantQuiet(t, s)
+	failed, again, first := 0, 0, receive(t, "the first that is unanswered", unanswered)
+	for i, err := range errs {
+		path := fmt.Sprintf("/%d", i)
+		again += o.visitsTo(path) - 1
+		if err != nil {
+			failed++
+		}
+		if retries == 0 && (err != nil) != (b.fails && path == first) {
+			t.Errorf("%s: %v; the first unanswered is %s", path, err, first)
+		}
+	}
+	want := o.calls - answered
+	if b.whole {
+		want--
+	}
+	switch {
+	case retries < 0 && (failed != want || again != 0):
+		t.Errorf("%d failed, %d were sent again; want %d and none", failed, again, want)
+	case retries == 0 && b.fails && again != want-1, retries == 0 && !b.fails && again != want:
+		t.Errorf("%d of %d were sent again", again, want)
+	}
+	if o.crowded > 0 {
+		t.Errorf("%d of those sent again were not alone", o.crowded)
+	}
+	if got := s.Snapshot().Origins[0]; got.Failures > 1 {
+		t.Errorf("the breaker counted %d failures of one connection", got.Failures)
 	}
 }
 
@@ -212,67 +250,57 @@ func pipelineBreaks(t *testing.T) {
 func pathOf(path string) string { return answerOf(path) }
 
 // busyServer is a server that notes how many requests are unanswered on a connection when
-// one comes that must be alone.
+// one comes that must be alone. It is for a bubble, where all that can come has come when
+// time has passed.
 type busyServer struct {
-	URL     string
 	answers func(path string) string
 	most    atomic.Int64 // unanswered on one connection at once
 	company atomic.Int64 // calls on a connection while one under /alone was on it
 	hold    *gate        // no answer but the first of each connection before it opens
 }
 
-func newBusyServer(t *testing.T, answers func(path string) string) *busyServer {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := &busyServer{URL: "http://" + l.Addr().String(), answers: answers, hold: newGate()}
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			running.Go(func() { o.serve(c, &running) })
-		}
-	})
-	t.Cleanup(func() { o.hold.open(); l.Close(); running.Wait() })
-	return o
-}
-
-func (o *busyServer) serve(c net.Conn, running *sync.WaitGroup) {
+func (o *busyServer) serve(_ int, c net.Conn) {
 	due := make(chan string, 1000)
-	running.Go(func() {
+	var unanswered atomic.Int64
+	over := make(chan struct{})
+	defer func() { close(due); <-over }()
+	go func() {
+		defer close(over)
 		defer c.Close()
-		for n, path := 0, ""; ; n++ {
-			var ok bool
-			if path, ok = <-due; !ok {
-				return
-			}
-			if n > 0 {
+		n := 0
+		for path := range due {
+			if n++; n > 1 {
 				<-o.hold.ch
 			}
 			if strings.HasPrefix(path, "/alone") {
-				time.Sleep(2 * time.Millisecond)
-				o.company.Add(int64(len(due)))
+				time.Sleep(moment)
+				o.company.Add(unanswered.Load() - 1)
 			}
+			unanswered.Add(-1) // the client may send the next as soon as it has read this
 			io.WriteString(c, o.answers(path))
 		}
-	})
-	defer close(due)
+	}()
 	for in := bufio.NewReader(c); ; {
 		req, err := http.ReadRequest(in)
 		if err != nil {
 			return
 		}
 		io.Copy(io.Discard, req.Body)
+		n := unanswered.Add(1)
 		if strings.HasPrefix(req.URL.Path, "/alone") {
-			o.company.Add(int64(len(due)))
+			o.company.Add(n - 1)
 		}
+		o.note(n)
 		due <- req.URL.Path
-		for n := int64(len(due)); n > o.most.Load(); {
-			o.most.Store(n)
+	}
+}
+
+// note keeps the most there were.
+func (o *busyServer) note(n int64) {
+	for {
+		most := o.most.Load()
+		if n <= most || o.most.CompareAndSwap(most, n) {
+			return
 		}
 	}
 }
@@ -300,27 +328,33 @@ func pipelineIsForSome(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			o := newBusyServer(t, pathOf)
-			o.hold.open()
-			s := newSession(t, api.Config{MaxConnsPerOrigin: 2, Pipeline: api.Pipeline{Depth: 32}})
-			if err := callers(16, func(i int) error {
-				for j := range 20 {
-					if err := second(s.Get(soon(t), o.URL+"/shared")); err != nil {
-						return err
-					}
-					if j%5 == i%5 {
-						if err := tt.call(soon(t), s, o.URL+"/alone"); err != nil {
+			o := &busyServer{answers: pathOf}
+			cfg := api.Config{MaxConnsPerOrigin: 2, Pipeline: api.Pipeline{Depth: 32}}
+			inBubble(t, &pipes{serve: o.serve}, cfg, func(t *testing.T, s *api.Session) {
+				o.hold = newGate()
+				o.hold.open()
+				if err := callers(16, func(i int) error {
+					for j := range 20 {
+						if err := second(s.Get(t.Context(), "http://h/shared")); err != nil {
 							return err
 						}
+						if j%5 == i%5 {
+							if err := tt.call(t.Context(), s, "http://h/alone"); err != nil {
+								return err
+							}
+						}
 					}
+					return nil
+				}); err != nil {
+					t.Error(err)
 				}
-				return nil
-			}); err != nil {
-				t.Error(err)
-			}
-			if n := o.company.Load(); n != 0 {
-				t.Errorf("%d requests were on a connection with one that was to be alone", n)
-			}
+				if n := o.company.Load(); n != 0 {
+					t.Errorf("%d requests were on a connection with one that was to be alone", n)
+				}
+				if n := o.most.Load(); n < 2 {
+					t.Errorf("no connection was ever shared")
+				}
+			})
 		})
 	}
 }
@@ -333,38 +367,37 @@ func pipelineIsOptIn(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name    string
-		cfg     func(url string) api.Pipeline
+		cfg     api.Pipeline
 		answers func(string) string
 		shares  bool
 	}{
-		{"not asked for", func(string) api.Pipeline { return api.Pipeline{} }, pathOf, false},
-		{"a depth of one", func(string) api.Pipeline { return api.Pipeline{Depth: 1} }, pathOf, false},
-		{"for another origin", func(string) api.Pipeline { return api.Pipeline{Depth: 8, Origins: []string{"http://127.0.0.1"}} }, pathOf, false},
-		{"HTTP/1.0", func(string) api.Pipeline { return api.Pipeline{Depth: 8} }, old, false},
-		{"for all", func(string) api.Pipeline { return api.Pipeline{Depth: 8} }, pathOf, true},
-		{"for this origin", func(url string) api.Pipeline { return api.Pipeline{Depth: 8, Origins: []string{"https://h", url}} }, pathOf, true},
+		{"not asked for", api.Pipeline{}, pathOf, false},
+		{"a depth of one", api.Pipeline{Depth: 1}, pathOf, false},
+		{"for another origin", api.Pipeline{Depth: 8, Origins: []string{"http://h:81"}}, pathOf, false},
+		{"HTTP/1.0", api.Pipeline{Depth: 8}, old, false},
+		{"for all", api.Pipeline{Depth: 8}, pathOf, true},
+		{"for this origin", api.Pipeline{Depth: 8, Origins: []string{"https://h", "http://h"}}, pathOf, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			o := newBusyServer(t, tt.answers)
-			s := newSession(t, api.Config{MaxConnsPerOrigin: 1, Pipeline: tt.cfg(o.URL)})
-			if err := second(s.Get(soon(t), o.URL+"/")); err != nil {
-				t.Fatal(err)
-			}
-			done := start(func() error {
-				return callers(20, func(int) error { return second(s.Get(soon(t), o.URL+"/")) })
+			o := &busyServer{answers: tt.answers}
+			cfg := api.Config{MaxConnsPerOrigin: 1, Pipeline: tt.cfg}
+			inBubble(t, &pipes{serve: o.serve}, cfg, func(t *testing.T, s *api.Session) {
+				o.hold = newGate()
+				if err := second(s.Get(t.Context(), "http://h/")); err != nil {
+					t.Fatal(err)
+				}
+				done := start(func() error {
+					return callers(20, func(int) error { return second(s.Get(t.Context(), "http://h/")) })
+				})
+				synctest.Wait() // until nobody can do any more
+				o.hold.open()
+				if err := receive(t, "the calls", done); err != nil {
+					t.Error(err)
+				}
+				if n, want := o.most.Load(), map[bool]int64{true: 8, false: 1}[tt.shares]; n != want {
+					t.Errorf("%d were unanswered at once, want %d", n, want)
+				}
 			})
-			if tt.shares {
-				eventually(t, "as many requests as the depth allows", func() bool { return o.most.Load() >= 7 })
-			} else {
-				eventually(t, "the rest waits", func() bool { return s.Snapshot().Origins[0].Queued == 19 })
-			}
-			o.hold.open()
-			if err := receive(t, "the calls", done); err != nil {
-				t.Error(err)
-			}
-			if n := o.most.Load(); n > 8 || !tt.shares && n > 1 {
-				t.Errorf("%d were unanswered at once", n)
-			}
 		})
 	}
 }

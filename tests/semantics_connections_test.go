@@ -48,14 +48,16 @@ func bytesOnIdle(t *testing.T) {
 					return unasked(send, c.more)(x)
 				})
 				next := o.route("/next", func(x *exchange) bool { return count(x) })
+				d := newSockets()
+				cfg.Driver = d
 				s := newSession(t, cfg)
 				if _, err := s.Get(soon(t), first); err != nil {
 					t.Fatal(err)
 				}
 				send.open()
 				receive(t, "the server has done it", sent.ch)
-				if c.more == "" {
-					eventually(t, "the server has closed", func() bool { return o.conns.now() == 0 })
+				if !c.behind {
+					d.arrived(t, o.lastVisit(t))
 				}
 				// A POST: were it sent first and looked at afterwards, it could not be repeated.
 				resp, err := s.Post(soon(t), next, api.Body(strings.NewReader(strings.Repeat("a", c.size))))
@@ -83,12 +85,15 @@ func idle408(t *testing.T) {
 				defer sent.open()
 				return unasked(send, timeout)(x)
 			})
+			d := newSockets()
+			cfg.Driver = d
 			s := newSession(t, cfg)
 			if _, err := s.Get(soon(t), first); err != nil {
 				t.Fatal(err)
 			}
 			send.open()
 			receive(t, "the server has sent it", sent.ch)
+			d.arrived(t, o.lastVisit(t))
 			wantOver(t, s, o, 2)
 			if got := s.Snapshot().Origins[0].Failures; got != 0 {
 				t.Errorf("the breaker counted %d failures", got)
@@ -96,11 +101,11 @@ func idle408(t *testing.T) {
 		})
 	})
 	t.Run("closed-without-a-call", func(t *testing.T) {
-		overBoth(t, func(t *testing.T, o *origin, cfg api.Config) {
+		bubble(t, func(t *testing.T, n *network) {
+			o := n.newOrigin(t)
 			send := newGate()
 			first := o.route("/first", unasked(send, timeout))
-			cfg.IdleTimeout = -1 // nothing else would close it
-			s := newSession(t, cfg)
+			s := newSession(t, api.Config{Driver: n, IdleTimeout: -1}) // nothing else would close it
 			if _, err := s.Get(soon(t), first); err != nil {
 				t.Fatal(err)
 			}

@@ -292,6 +292,7 @@ func decompressionBounded(t *testing.T) {
 func breakerCounts(t *testing.T) {
 	t.Run("failures", failuresThatCount)
 	t.Run("no failures", failuresThatDoNot)
+	t.Run("an older connection lost", failuresOfOlderConnectionsDoNot)
 	t.Run("half-open", TestHalfOpenLetsExactlyItsProbesThrough)
 }
 
@@ -301,7 +302,6 @@ func failuresThatCount(t *testing.T) {
 		name string
 		do   behaviour // what the server does; nil: it is not there
 		cfg  api.Config
-		opts []api.Option
 		tls  *tls.Config // of the client
 	}{
 		{name: "no connection"},
@@ -310,8 +310,6 @@ func failuresThatCount(t *testing.T) {
 		{name: "closed", do: hangUp},
 		{name: "garbage", do: garbage},
 		{name: "cut short", do: truncate},
-		{name: "time for the head", do: rawHeld(""), cfg: api.Config{ResponseHeaderTimeout: 20 * time.Millisecond}},
-		{name: "the caller's time", do: rawHeld(""), opts: []api.Option{api.Timeout(250 * time.Millisecond)}},
 		{name: "5xx, where asked for", do: status(503), cfg: api.Config{Breaker: api.Breaker{ServerErrors: true}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -324,23 +322,44 @@ func failuresThatCount(t *testing.T) {
 				o.shut()
 			}
 			c.cfg.TLS = c.tls
-			c.cfg.Breaker.Failures = 2
-			s := newSession(t, c.cfg)
-			for n := 1; n <= 2; n++ {
-				_, err := s.Get(soon(t), url, c.opts...)
-				if errors.Is(err, api.ErrCircuitOpen) {
-					t.Fatalf("open after %d failures", n-1)
-				}
-				if got := s.Snapshot().Origins[0]; got.Failures != uint64(n) || got.ConsecutiveFailures != n {
-					t.Errorf("%v: %d failures were counted, %d in a row, want %d", err, got.Failures, got.ConsecutiveFailures, n)
-				}
-			}
-			_, err := s.Get(soon(t), url, c.opts...)
-			wantConnectionError(t, err, api.OpQueue, api.ErrCircuitOpen)
-			if got := s.Snapshot().Origins[0]; got.Failures != 2 || got.Rejected != 1 {
-				t.Errorf("an open breaker counted: %+v", got)
-			}
+			wantCounted(t, c.cfg, url)
 		})
+	}
+	for name, c := range map[string]struct {
+		cfg  api.Config
+		opts []api.Option
+	}{
+		"time for the head": {cfg: api.Config{ResponseHeaderTimeout: time.Second}},
+		"the caller's time": {opts: []api.Option{api.Timeout(time.Second)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, n *network) {
+				o := n.newOrigin(t)
+				c.cfg.Driver = n
+				wantCounted(t, c.cfg, o.route("/fails", rawHeld("")), c.opts...)
+			})
+		})
+	}
+}
+
+// wantCounted makes calls that fail until the breaker opens, with the second.
+func wantCounted(t *testing.T, cfg api.Config, url string, opts ...api.Option) {
+	t.Helper()
+	cfg.Breaker.Failures, cfg.Breaker.OpenFor = 2, time.Hour
+	s := newSession(t, cfg)
+	for n := 1; n <= 2; n++ {
+		_, err := s.Get(soon(t), url, opts...)
+		if errors.Is(err, api.ErrCircuitOpen) {
+			t.Fatalf("open after %d failures", n-1)
+		}
+		if got := s.Snapshot().Origins[0]; got.Failures != uint64(n) || got.ConsecutiveFailures != n {
+			t.Errorf("%v: %d failures were counted, %d in a row, want %d", err, got.Failures, got.ConsecutiveFailures, n)
+		}
+	}
+	_, err := s.Get(soon(t), url, opts...)
+	wantConnectionError(t, err, api.OpQueue, api.ErrCircuitOpen)
+	if got := s.Snapshot().Origins[0]; got.Failures != 2 || got.Rejected != 1 {
+		t.Errorf("an open breaker counted: %+v", got)
 	}
 }
 
@@ -357,7 +376,7 @@ func failuresThatDoNot(t *testing.T) {
 		{name: "the caller's cancel", do: stall(never), fresh: true, call: func(t *testing.T, s *api.Session, o *origin, url string) {
 			ctx, leave := context.WithCancel(soon(t))
 			call := start(func() error { return second(s.Get(ctx, url)) })
-			eventually(t, "it is at the server", func() bool { return o.answering.now() == 1 })
+			eventually(t, "it is at the server", func() bool { return o.held.now() == 1 })
 			leave()
 			if err := receive(t, "the call", call); !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v", err)
@@ -390,7 +409,7 @@ func failuresThatDoNot(t *testing.T) {
 		{name: "a full queue", do: stall(never), cfg: api.Config{MaxConnsPerOrigin: 1, MaxQueuePerOrigin: 1}, call: func(t *testing.T, s *api.Session, o *origin, url string) {
 			ctx, leave := context.WithCancel(soon(t))
 			first := start(func() error { return second(s.Get(ctx, url)) })
-			eventually(t, "one is at the server", func() bool { return o.answering.now() == 1 })
+			eventually(t, "one is at the server", func() bool { return o.held.now() == 1 })
 			waits := start(func() error { return second(s.Get(ctx, url)) })
 			eventually(t, "another waits", func() bool { return queued(s) == 1 })
 			_, err := s.Get(ctx, url)
@@ -402,17 +421,13 @@ func failuresThatDoNot(t *testing.T) {
 		{name: "time spent in the queue", do: stall(never), cfg: api.Config{MaxConnsPerOrigin: 1}, call: func(t *testing.T, s *api.Session, o *origin, url string) {
 			ctx, leave := context.WithCancel(soon(t))
 			first := start(func() error { return second(s.Get(ctx, url)) })
-			eventually(t, "one is at the server", func() bool { return o.answering.now() == 1 })
+			eventually(t, "one is at the server", func() bool { return o.held.now() == 1 })
 			_, err := s.Get(ctx, url, api.Timeout(20*time.Millisecond))
 			wantConnectionError(t, err, api.OpQueue, context.DeadlineExceeded)
 			leave()
 			receive(t, "the first", first)
 		}},
 		{name: "an older connection lost, and the call moved on", do: loses(hangUp), call: called},
-		{name: "an older connection lost", do: hangUp, call: func(t *testing.T, s *api.Session, _ *origin, url string) {
-			_, err := s.Post(soon(t), url, api.Data{"a": "b"})
-			wantIOError(t, err)
-		}},
 		{name: "this machine has no ports left", cfg: api.Config{Driver: driver(func(context.Context, string, string) (net.Conn, error) {
 			return nil, syscall.EADDRNOTAVAIL
 		})}, call: called},
@@ -432,6 +447,22 @@ func failuresThatDoNot(t *testing.T) {
 			}
 		})
 	}
+}
+
+// failuresOfOlderConnectionsDoNot: a POST takes one that was used just now.
+func failuresOfOlderConnectionsDoNot(t *testing.T) {
+	bubble(t, func(t *testing.T, n *network) {
+		o := n.newOrigin(t)
+		url := o.route("/call", hangUp)
+		s := newSession(t, api.Config{Driver: n, Breaker: api.Breaker{Failures: 1}})
+		wantOver(t, s, o, 1)
+		_, err := s.Post(soon(t), url, api.Data{"a": "b"})
+		wantIOError(t, err)
+		wantQuiet(t, s)
+		if got := s.Snapshot().Origins[0]; got.Failures != 0 || got.Breaker != "closed" || got.Dials != 1 {
+			t.Errorf("the breaker is %s after %d failures and %d dials", got.Breaker, got.Failures, got.Dials)
+		}
+	})
 }
 
 // called is a call whose outcome does not matter.

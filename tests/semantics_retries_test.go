@@ -48,12 +48,13 @@ func nothingWritten(t *testing.T) {
 			leave := newGate()
 			first := o.route("/first", leaveWhen(leave))
 			o.route("/", func(x *exchange) bool { return x.take() && x.write(answerOf("ok")) })
-			s := newSession(t, api.Config{})
+			d := newSockets()
+			s := newSession(t, api.Config{Driver: d})
 			if _, err := s.Get(soon(t), first); err != nil {
 				t.Fatal(err)
 			}
 			leave.open()
-			eventually(t, "the server has closed", func() bool { return o.conns.now() == 0 })
+			d.arrived(t, o.lastVisit(t))
 			method, _, _ := strings.Cut(name, ",")
 			resp, err := s.Request(soon(t), method, o.URL, opts...)
 			if err != nil {
@@ -188,17 +189,19 @@ func retriesAreBounded(t *testing.T) {
 		}
 	})
 	t.Run("budget", func(t *testing.T) {
-		o := newOrigin(t)
-		url := o.route("/lost", hangUp)
-		s := newSession(t, api.Config{Breaker: noBreaker, Retry: api.Retry{Attempts: 3, Backoff: -1}})
-		for range 10 {
-			if _, err := s.Get(soon(t), url); err == nil {
-				t.Fatal("answered")
+		bubble(t, func(t *testing.T, n *network) { // it is for some seconds
+			o := n.newOrigin(t)
+			url := o.route("/lost", hangUp)
+			s := newSession(t, api.Config{Driver: n, Breaker: noBreaker, Retry: api.Retry{Attempts: 3, Backoff: -1}})
+			for range 10 {
+				if _, err := s.Get(soon(t), url); err == nil {
+					t.Fatal("answered")
+				}
 			}
-		}
-		if got := len(o.visitsTo("/lost")); got != 13 { // a fifth of 10 is less than 3
-			t.Errorf("10 calls were sent %d times, want 13", got)
-		}
+			if got := len(o.visitsTo("/lost")); got != 13 { // a fifth of 10 is less than 3
+				t.Errorf("10 calls were sent %d times, want 13", got)
+			}
+		})
 	})
 	// A call moves on from an older connection twice. For it to meet a third one, no
 	// dial must succeed, and others must hand theirs over in time.
@@ -227,7 +230,7 @@ func retriesAreBounded(t *testing.T) {
 			url := o.route("/hold"+string(rune('a'+i)), stall(g))
 			gates, others = append(gates, g), append(others, start(func() error { return second(s.Get(soon(t), url)) }))
 		}
-		eventually(t, "the others are at the server", func() bool { return o.answering.now() == n-1 })
+		eventually(t, "the others are at the server", func() bool { return o.held.now() == n-1 })
 		call := start(func() error { return second(s.Get(soon(t), lost)) })
 		for i, g := range gates[:2] {
 			eventually(t, "it is lost, and waits", func() bool { return len(o.visitsTo("/lost")) == i+1 && queued(s) == 1 })

@@ -83,9 +83,12 @@ func (o *origin) visitsTo(path string) []visit {
 	return slices.DeleteFunc(o.seen(), func(v visit) bool { return v.path != path })
 }
 
-// wantOver makes a call that must be answered over the nth connection to o.
+// wantOver makes a call that must be answered over the nth connection to o. Before and
+// behind it the session is at rest: a call may return before its connection is handed back.
 func wantOver(t testing.TB, s *api.Session, o *origin, nth int) {
 	t.Helper()
+	wantQuiet(t, s)
+	defer wantQuiet(t, s)
 	resp, err := s.Get(soon(t), o.URL)
 	if err != nil {
 		t.Fatalf("the next call: %v", err)

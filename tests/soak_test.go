@@ -20,18 +20,11 @@ import (
 )
 
 // TestSoak runs 200 callers against an upstream that stalls, resets, truncates and
-// now and then dies altogether, for TROUPE_SOAK (5m, say) or else three seconds.
+// now and then dies altogether, for TROUPE_SOAK (5m, say) or else for so many calls.
 // In the end no slot is lost, and goroutines and heap have not grown.
 func TestSoak(t *testing.T) {
 	noLeaks(t)
-	const workers, conns = 200, 64
-	length := 3 * time.Second
-	if v := os.Getenv("TROUPE_SOAK"); v != "" {
-		var err error
-		if length, err = time.ParseDuration(v); err != nil {
-			t.Fatalf("TROUPE_SOAK: %v; give a duration, as 5m", err)
-		}
-	}
+	const workers, conns, samples = 200, 64, 30
 	o := newOrigin(t)
 	url := o.route("/soak", moody)
 	s := newSession(t, api.Config{
@@ -39,43 +32,73 @@ func TestSoak(t *testing.T) {
 		MaxQueuePerOrigin: workers,
 		Breaker:           api.Breaker{Ratio: 0.9, Failures: 40, OpenFor: 20 * time.Millisecond},
 	})
-
-	ctx, stop := context.WithTimeout(t.Context(), length)
-	defer stop()
 	book := soakBook{counts: map[string]int{}}
+	progress := soakLength(t, &book)
+
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
 	var all sync.WaitGroup
 	for i := range workers {
 		all.Go(func() { soakCaller(ctx, t, s, url, rand.New(rand.NewPCG(1, uint64(i))), &book) })
 	}
-	all.Go(func() { unsteady(ctx, t, o, max(length/10, 1200*time.Millisecond)) })
-
-	var samples []soakSample
-	every := min(length/30, 10*time.Second)
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for begun := time.Now(); ctx.Err() == nil; {
-		select {
-		case <-tick.C:
-			samples = append(samples, soakNow())
-			if len(samples)%min(10, int(10*time.Second/every)) == 0 {
-				t.Logf("%8v  %s  %s", time.Since(begun).Round(time.Second/10), samples[len(samples)-1], &book)
-			}
-		case <-ctx.Done():
+	var taken []soakSample
+	begun, told := time.Now(), time.Now()
+	for i := range samples {
+		if i%6 == 5 { // the server goes away for a moment, until callers have noticed
+			failed := book.count("no connection")
+			o.shut()
+			soakUntil(t, &book, "a call finds no server", func() bool { return book.count("no connection") > failed })
+			o.restart(t)
+		}
+		soakUntil(t, &book, "the calls go on", func() bool { return progress() >= float64(i+1)/samples })
+		taken = append(taken, soakNow())
+		if i == samples-1 || time.Since(told) > 10*time.Second {
+			told = time.Now()
+			t.Logf("%8v  %s  %s", time.Since(begun).Round(time.Second/10), taken[len(taken)-1], &book)
 		}
 	}
+	stop()
 	all.Wait()
 
 	o.route("/", ok("ok"))
 	eventually(t, "service resumes", func() bool { return second(s.Get(t.Context(), o.URL)) == nil })
 	wantQuiet(t, s)
 	wantCapacity(t, s, o, conns)
-	wantFlat(t, samples)
+	wantFlat(t, taken)
 	t.Logf("in the end: %s\n%s", &book, soakTotals(s))
 	if book.unexpected != nil {
 		t.Errorf("unexpected: %v", book.unexpected)
 	}
-	if book.counts["ok"] == 0 {
-		t.Error("nothing was answered")
+	if book.count("ok") < book.count("all")/10 {
+		t.Errorf("hardly anything was answered: %s", &book)
+	}
+}
+
+// soakLength gives the share of the soak that is over.
+func soakLength(t *testing.T, book *soakBook) (progress func() float64) {
+	const calls = 5_000
+	v := os.Getenv("TROUPE_SOAK")
+	if v == "" {
+		return func() float64 { return float64(book.count("all")) / calls }
+	}
+	length, err := time.ParseDuration(v)
+	if err != nil || length <= 0 {
+		t.Fatalf("TROUPE_SOAK is %q: give a duration, as 5m", v)
+	}
+	begun := time.Now()
+	return func() float64 { return float64(time.Since(begun)) / float64(length) }
+}
+
+// soakUntil is eventually for a soak, parts of which may take hours: it gives up when no
+// call has ended for long.
+func soakUntil(t *testing.T, book *soakBook, what string, holds func() bool) {
+	t.Helper()
+	for seen, last := 0, time.Now(); !holds(); pause(t.Context(), 5*time.Millisecond) {
+		if now := book.count("all"); now > seen {
+			seen, last = now, time.Now()
+		} else if time.Since(last) > patience {
+			t.Fatalf("no call has ended for %v: %s\n%s", patience, what, stacks())
+		}
 	}
 }
 
@@ -110,19 +133,6 @@ func moody(x *exchange) bool {
 		return x.take() && x.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1000\r\n"+strings.Repeat("c", 0x1000)+"\r\n0\r\n\r\n")
 	}
 	return count(x)
-}
-
-// unsteady takes the server away for a moment, again and again.
-func unsteady(ctx context.Context, t *testing.T, o *origin, every time.Duration) {
-	for {
-		pause(ctx, every)
-		if ctx.Err() != nil {
-			return
-		}
-		o.shut()
-		pause(ctx, 100*time.Millisecond)
-		o.restart(t)
-	}
 }
 
 // soakCaller calls in every way there is, until ctx ends.
@@ -217,6 +227,13 @@ func (b *soakBook) note(err error) {
 	if kind == "?" {
 		b.unexpected = cmp.Or(b.unexpected, err)
 	}
+}
+
+// count is how many calls have ended so.
+func (b *soakBook) count(kind string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.counts[kind]
 }
 
 func (b *soakBook) String() string {

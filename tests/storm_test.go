@@ -76,14 +76,14 @@ func TestCancellationStorms(t *testing.T) {
 			conns: 250,
 			serve: stall,
 			call:  get,
-			until: func(s *api.Session, o *origin) bool { return o.answering.now() == 250 },
+			until: func(s *api.Session, o *origin) bool { return o.held.now() == 250 },
 		},
 		{
 			phase: "reading the body",
 			conns: 100,
 			serve: func(g *gate) behaviour { return stallMidway(g, long) },
 			call:  get,
-			until: func(s *api.Session, o *origin) bool { return o.answering.now() == 100 },
+			until: func(s *api.Session, o *origin) bool { return o.held.now() == 100 },
 		},
 		{
 			phase: "streaming",
@@ -92,7 +92,7 @@ func TestCancellationStorms(t *testing.T) {
 			call: func(s *api.Session, ctx context.Context, url string, _ context.CancelFunc) error {
 				return second(s.Get(ctx, url, api.Stream(func([]byte) error { return nil }, 1000)))
 			},
-			until: func(s *api.Session, o *origin) bool { return o.answering.now() == 100 },
+			until: func(s *api.Session, o *origin) bool { return o.held.now() == 100 },
 		},
 		{
 			phase: "inside a stream's callback",

@@ -28,9 +28,8 @@ func TestTwoSessionsShareOneSystem(t *testing.T) {
 
 		hold := newGate()
 		underWay := o.route("/under-way", stall(hold))
-		o.rests(t)
 		call := start(func() error { return second(two.Get(soon(t), underWay)) })
-		eventually(t, "a call of the other is under way", func() bool { return o.answering.now() == 1 })
+		eventually(t, "a call of the other is under way", func() bool { return o.held.now() == 1 })
 		mine, err := one.Get(soon(t), o.URL)
 		if err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -53,10 +54,14 @@ func (c *certificate) server() *tls.Config {
 }
 func (c *certificate) client() *tls.Config { return &tls.Config{RootCAs: c.pool} }
 
-// panickingLog is a Logger whose handler fails.
-func panickingLog() *slog.Logger { return slog.New(panickingHandler{}) }
+// panickingHandler is a log handler that fails, and counts how often.
+type panickingHandler struct {
+	slog.Handler
+	failed *atomic.Int64
+}
 
-type panickingHandler struct{ slog.Handler }
-
-func (panickingHandler) Enabled(context.Context, slog.Level) bool  { return true }
-func (panickingHandler) Handle(context.Context, slog.Record) error { panic(errBoom) }
+func (panickingHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (h panickingHandler) Handle(context.Context, slog.Record) error {
+	h.failed.Add(1)
+	panic(errBoom)
+}
