@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,12 +128,11 @@ func lane(l Lane) func(*waiter) { return func(q *waiter) { q.lane = l } }
 // Whole: the first dial never ends.
 func TestCallIsServedBesideADialThatHangs(t *testing.T) {
 	in(t, func(t *testing.T) {
-		first := true
+		var first atomic.Bool
 		m := &memory{serve: answering(greeting), dial: func(ctx context.Context) error {
-			if !first {
+			if first.Swap(true) {
 				return nil
 			}
-			first = false
 			<-ctx.Done()
 			return ctx.Err()
 		}}

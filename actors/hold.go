@@ -34,21 +34,24 @@ func (o *origin) troubled() bool {
 	return !o.breaker.closed() || o.backoff.delay > 0 || o.held.len() > 0
 }
 
-// refusal is why o takes no call like w, and until when it is certain not to; nil: it may.
-// For its back-off a call without Patience waits in the queue.
-func (o *origin) refusal(now instant, w *waiter) (until instant, why error) {
+// takesNone is until when o is certain to take no call like w; 0: it may take one. For its
+// back-off a call without Patience waits in the queue.
+func (o *origin) takesNone(now instant, w *waiter) (until instant) {
 	if w.call.Patience != 0 && o.conns == 0 && now < o.backoff.retryAt {
-		until, why = o.backoff.retryAt, o.backoff.refusal()
+		until = o.backoff.retryAt
 	}
 	if b := o.breaker; b.open() && now < b.until {
-		until, why = max(until, b.until), ErrCircuitOpen
+		until = max(until, b.until)
 	}
-	return until, why
+	return until
 }
 
-// refusal names the failed dial.
-func (b *backoff) refusal() error {
-	cause := b.cause
+// refusal is why o takes no calls.
+func (o *origin) refusal() error {
+	if !o.breaker.closed() {
+		return ErrCircuitOpen
+	}
+	cause := o.backoff.cause
 	var e *conn.Error
 	if errors.As(cause, &e) {
 		cause = e.Err
@@ -103,12 +106,13 @@ func (w *waiter) outlasts(t instant) bool { return t <= w.heldUntil() && t < w.c
 // queue, perhaps as a probe. Else it is held or refused.
 func (p *pool) admits(now instant, o *origin, w *waiter) bool {
 	p.release(now, o)
-	until, why := o.refusal(now, w)
-	if why == nil && w.call.Patience > 0 && (o.held.len() > 0 || o.unproven(w)) {
-		until, why = now, o.doubt() // behind those who came first
+	until := o.takesNone(now, w)
+	if until == 0 && w.call.Patience > 0 && (o.held.len() > 0 || o.unproven(w)) {
+		until = now // behind those who came first
 	}
-	if why == nil {
-		if w.probe, why = o.breaker.admit(now); why == nil {
+	if until == 0 {
+		var err error
+		if w.probe, err = o.breaker.admit(now); err == nil {
 			return true
 		}
 		until = now
@@ -118,27 +122,19 @@ func (p *pool) admits(now instant, o *origin, w *waiter) bool {
 		p.refuse(w, ErrQueueFull)
 		return false
 	}
-	p.hold(now, w, until, why)
+	p.hold(now, w, until)
 	return false
 }
 
-// doubt is why o takes no calls while nobody knows for how long.
-func (o *origin) doubt() error {
-	if o.breaker.closed() {
-		return o.backoff.refusal()
-	}
-	return ErrCircuitOpen
-}
-
 // hold puts w, which is in no queue, among those held, or refuses it.
-func (p *pool) hold(now instant, w *waiter, until instant, why error) {
+func (p *pool) hold(now instant, w *waiter, until instant) {
 	o := w.origin
 	if w.call.Patience <= 0 || p.draining {
-		p.giveUp(now, w, why)
+		p.giveUp(now, w)
 		return
 	}
 	if w.call.hold.since = now; !w.outlasts(until) {
-		p.giveUp(now, w, why)
+		p.giveUp(now, w)
 		return
 	}
 	queue(&o.held, w)
@@ -158,10 +154,10 @@ func queue(l *list[*waiter], w *waiter) {
 }
 
 // giveUp refuses w because its origin takes no calls.
-func (p *pool) giveUp(now instant, w *waiter, why error) {
+func (p *pool) giveUp(now instant, w *waiter) {
 	w.origin.rejected++
 	w.call.retryAt = w.origin.retryAt(now)
-	p.dismiss(now, w, why)
+	p.dismiss(now, w, w.origin.refusal())
 }
 
 // suspend: o takes no calls any more, or for longer. Those that wait are held or refused.
@@ -169,19 +165,18 @@ func (p *pool) suspend(now instant, o *origin) {
 	for k := o.waiters.front; k != nil; {
 		w := k.of
 		k = k.next
-		if until, why := o.refusal(now, w); why != nil {
+		if until := o.takesNone(now, w); until != 0 {
 			p.unqueue(w)
 			p.spare(now, o, &w.probe)
-			p.hold(now, w, until, why)
+			p.hold(now, w, until)
 		}
 	}
 	for k := o.held.front; k != nil; {
 		w := k.of
 		k = k.next
-		if until, why := o.refusal(now, w); why != nil {
-			if !w.outlasts(until) {
-				p.giveUp(now, w, why)
-			}
+		if until := o.takesNone(now, w); !w.outlasts(until) {
+			p.giveUp(now, w)
+		} else if until != 0 {
 			p.alarm(o, until)
 		}
 	}
@@ -192,11 +187,11 @@ func (p *pool) release(now instant, o *origin) {
 	released := false
 	for k := o.held.front; k != nil; k = o.held.front {
 		w := k.of
-		if _, why := o.refusal(now, w); why != nil || o.unproven(w) {
+		if o.takesNone(now, w) != 0 || o.unproven(w) {
 			break
 		}
-		var why error
-		if w.probe, why = o.breaker.admit(now); why != nil {
+		var err error
+		if w.probe, err = o.breaker.admit(now); err != nil {
 			break
 		}
 		w.place.remove()
@@ -222,15 +217,11 @@ func (p *pool) expire(now instant, o *origin) {
 			next = min(next, end)
 			continue
 		}
-		_, why := o.refusal(now, w)
-		if why == nil {
-			why = o.doubt()
-		}
-		p.giveUp(now, w, why)
+		p.giveUp(now, w)
 	}
 	if k := o.held.front; k != nil {
 		p.alarm(o, max(next, now.add(holdStep)))
-		if until, why := o.refusal(now, k.of); why != nil {
+		if until := o.takesNone(now, k.of); until != 0 {
 			p.alarm(o, until)
 		}
 	}
@@ -238,7 +229,7 @@ func (p *pool) expire(now instant, o *origin) {
 
 // stir makes tick attend to o, where calls are held that may now go.
 func (p *pool) stir(now instant, o *origin) {
-	if o.held.len() > 0 && !p.draining && !(o.breaker.open() && now < o.breaker.until) {
+	if k := o.held.front; k != nil && !p.draining && o.takesNone(now, k.of) == 0 {
 		p.alarm(o, now)
 	}
 }

@@ -275,3 +275,21 @@ func chaos(w *world, r *rand.Rand, step int) {
 		}
 	}
 }
+
+// A lease takes the probe's place, gets what idles, and is no request: the next probes.
+func TestLeaseThatGetsAnIdleConnectionIsNoProbe(t *testing.T) {
+	w := cutOff(t, Config{})
+	w.ask("l", "x", patient(time.Minute), func(q *waiter) { q.lease, q.call.Owner = true, &Owner{} }).after(1).ask("a", "x", patient(time.Minute))
+	idle := w.calls["l"].origin
+	w.p.dial(w.now, idle) // as if it had been on its way
+	w.took()
+	w.up(2).want("dial 2").pass(5*time.Second).want("breaker half-open", "l gets 2", "dial 3")
+}
+
+// The one who was let go first leaves while it waits for a slot: the next takes its place.
+func TestHeldCallsGoWhereTheFirstHasLeft(t *testing.T) {
+	w := newWorld(t, Config{MaxConns: 1, Breaker: Breaker{Disabled: true}})
+	w.ask("first", "x").gone(1, outcomeFailed).ask("o", "other").up(2).log = nil
+	w.ask("a", "x", patient(time.Minute)).after(1).ask("b", "x", patient(time.Minute)).pass(time.Second).want()
+	w.leave("a").pass(0).want("a refused: left").idle(2).want("stop 2").gone(2, outcomeOK).want("dial 3").up(3).want("b gets 3")
+}

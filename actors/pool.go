@@ -195,11 +195,15 @@ func (p *pool) leave(now instant, w *waiter) {
 
 // dismiss takes a waiter out of its queue and refuses it.
 func (p *pool) dismiss(now instant, w *waiter, err error) {
+	o := w.origin
+	waited := w.place.in == &o.waiters
 	p.unqueue(w)
-	p.spare(now, w.origin, &w.probe)
+	p.spare(now, o, &w.probe)
 	p.refuse(w, err)
-	p.noteEmpty(now, w.origin)
-	p.stir(now, w.origin) // the first of those held may go instead
+	p.noteEmpty(now, o)
+	if waited {
+		p.stir(now, o) // the first of those held may go instead
+	}
 }
 
 // unqueue takes a waiter out of its queue. An origin that wants no more slots

@@ -276,7 +276,6 @@ func (p *pool) closed(now instant, s *seat, out outcome, err error) {
 	if o.conns == 0 && now < o.backoff.retryAt {
 		p.suspend(now, o)
 	}
-	p.stir(now, o)
 	p.serveStarving(now) // in the order in which they came to need a slot
 	p.serve(now, o)
 	p.noteEmpty(now, o)

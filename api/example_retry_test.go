@@ -62,10 +62,10 @@ func ExampleSent() {
 func ExampleRetry_away() {
 	server, _ := loses(func(int32) bool { return false })
 	defer server.Close()
-	for _, failFast := range []bool{false, true} {
+	for _, retry := range []api.Retry{{Attempts: 6}, {FailFast: true}} {
 		dials := 0
 		session := newSession(api.Config{
-			Retry: api.Retry{Attempts: 6, FailFast: failFast},
+			Retry: retry,
 			Driver: dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
 				if dials++; dials < 4 {
 					return nil, syscall.ECONNREFUSED
