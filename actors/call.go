@@ -276,7 +276,10 @@ func (c *Call) Reset() {
 	}
 	c.ctx, c.answer, c.conn, c.err = nil, nil, nil, nil
 	c.lease, c.done, c.joined = false, false, 0
-	c.times, c.hold = Times{}, nil
+	c.times = Times{}
+	if c.hold != nil {
+		*c.hold = hold{}
+	}
 	if c.parts != nil {
 		*c.parts = parts{}
 	}

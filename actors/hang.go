@@ -15,6 +15,9 @@ const (
 	timesUsual = 4
 	// mostRounds bounds how often the time is doubled while no dial succeeds.
 	mostRounds = 5
+	// overdue is how late an alarm is where this process stood still: its dials may be
+	// done, and their reports on the way.
+	overdue = 50 * time.Millisecond
 )
 
 // hangsAfter is how long a dial to o may take before it is taken for one that hangs:
@@ -40,13 +43,14 @@ func (p *pool) noticeHanging(now instant, o *origin) {
 	if o.hanging == 0 {
 		o.rounds = 0
 	}
+	p.noticeStall(now, o.alarmAt)
 	before, after := o.hanging, o.hangsAfter()
 	for k := o.dialing.front; k != nil; k = k.next {
 		s := k.of
 		if s.hangs {
 			continue
 		}
-		if due := s.born.add(after); now < due {
+		if due := max(s.born, p.stalled).add(after); now < due {
 			p.alarm(o, due)
 			break
 		}
@@ -55,6 +59,13 @@ func (p *pool) noticeHanging(now instant, o *origin) {
 	}
 	if o.hanging > before {
 		o.rounds = min(o.rounds+1, mostRounds)
+	}
+}
+
+// noticeStall takes in when an alarm was due.
+func (p *pool) noticeStall(now, due instant) {
+	if due != 0 && now.since(due) > overdue {
+		p.stalled = now
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,16 @@ func TestDialOfACallerWhoLeftHangs(t *testing.T) {
 	w.ask("a", "x").leave("a").want("dial 1", "a refused: left")
 	w.pass(time.Minute).want() // nobody waits
 	w.ask("b", "x").want("dial 2").up(2).want("b gets 2")
+}
+
+// A process that stood still knows nothing of how long its dials took.
+func TestStallIsNoDialThatHangs(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.ask("a", "x").ask("b", "x").after(2*time.Second).pass(0).want("dial 1", "dial 2").up(1).want("a gets 1")
+	w.pass(leastHang).want("dial 3").up(3).want("b gets 3")
+
+	w = newWorld(t, Config{})
+	w.ask("a", "x").after(2*time.Second).ask("b", "x").want("dial 1", "dial 2").pass(leastHang-1).want().pass(1).want("dial 3", "dial 4")
 }
 
 func TestEachWhoWaitsGetsAnotherDial(t *testing.T) {
@@ -101,7 +112,7 @@ func TestOneShotCallHasOneDial(t *testing.T) {
 // others are under way for all who wait, fails nobody.
 func TestDialThatHungFailsNobodyWhoCameLater(t *testing.T) {
 	w := newWorld(t, Config{})
-	w.ask("a", "x").leave("a").after(9*time.Second).ask("b", "x").want("dial 1", "a refused: left", "dial 2")
+	w.ask("a", "x").leave("a").pass(9*time.Second).ask("b", "x").want("dial 1", "a refused: left", "dial 2")
 	w.after(time.Millisecond).gone(1, outcomeFailed).want().up(2).want("b gets 2")
 	w.ask("c", "x").pass(leastHang).want("dial 3", "dial 4").after(9*time.Second).gone(3, outcomeFailed).want("c refused: no route")
 	o := w.calls["c"].origin
@@ -127,12 +138,11 @@ func lane(l Lane) func(*waiter) { return func(q *waiter) { q.lane = l } }
 // Whole: the first dial never ends.
 func TestCallIsServedBesideADialThatHangs(t *testing.T) {
 	in(t, func(t *testing.T) {
-		first := true
+		var first atomic.Bool
 		m := &memory{serve: answering(greeting), dial: func(ctx context.Context) error {
-			if !first {
+			if first.Swap(true) {
 				return nil
 			}
-			first = false
 			<-ctx.Done()
 			return ctx.Err()
 		}}

@@ -40,6 +40,7 @@ type pool struct {
 	draining bool
 	over     bool // cut off
 	alarms   alarms
+	stalled  instant // when it was last seen that this process had stood still
 	sweepAt  instant // 0: none due
 	expiry   instant // no idle connection ends before
 	wake     instant // when tick wants to be called

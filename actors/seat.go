@@ -51,7 +51,7 @@ func (p *pool) connUp(now instant, s *seat) {
 	s.unhang()
 	o := s.origin
 	o.backoff.succeeded()
-	o.learnDialTime(now.since(s.born))
+	o.learnDialTime(now.since(max(s.born, p.stalled)))
 	o.reached = max(o.reached, s.born)
 	s.idleSince, s.usedAt = now, now
 	if age := p.cfg.MaxConnAge; age > 0 {

@@ -22,6 +22,7 @@ func (p *pool) tick(now instant) {
 	for len(p.alarms) > 0 && p.alarms[0].at <= now {
 		a := heap.Pop(&p.alarms).(alarm)
 		if a.o.alarmAt == a.at {
+			p.noticeStall(now, a.at)
 			a.o.alarmAt = 0
 			p.release(now, a.o)
 			p.expire(now, a.o)

@@ -92,11 +92,12 @@ func TestAnIdleConnectionTakesNoGoroutineAndLittleMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantQuiet(t, s)
-	if idle := s.Snapshot().Origins[0].Idle; idle != n {
+	idle := s.Snapshot().Origins[0].Idle
+	if idle < n { // more where a dial took long enough to be taken for one that hangs
 		t.Fatalf("%d connections idle, of %d", idle, n)
 	}
 	eventually(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= goroutines })
-	each := (heap() - before) / n
+	each := (heap() - before) / idle
 	t.Logf("%d bytes", each)
 	if each > most {
 		t.Errorf("an idle connection holds %d bytes, want no more than %d", each, most)
