@@ -11,7 +11,7 @@ func TestConnectionStateTable(t *testing.T) {
 		connWriting: {evFeed, evReceive, evAbandon, evStop},
 		connReading: {evRead, evReadAll, evAbandon, evStop},
 		connShared:  {evFlush, evAtRest, evBroken, evStop},
-		connClosed:  nil,
+		connClosed:  {evGone},
 	}
 	for s := connState(0); s < connStates; s++ {
 		want := map[connEvent]bool{}

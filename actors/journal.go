@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 
@@ -37,7 +38,12 @@ func (j *journal) breaker(origin, from, to string) {
 
 // failure notes that code inside an actor has panicked.
 func (j *journal) failure(actor string, err error) {
-	j.note(func() { j.log.Error("actor failed", slog.String("actor", actor), slog.Any("error", err)) })
+	attrs := []slog.Attr{slog.String("actor", actor), slog.Any("error", err)}
+	var p *conn.PanicError
+	if errors.As(err, &p) {
+		attrs = append(attrs, slog.String("stack", string(p.Stack)))
+	}
+	j.note(func() { j.log.LogAttrs(context.Background(), slog.LevelError, "actor failed", attrs...) })
 }
 
 // bodyAbandoned notes that nobody read a streamed body for too long.

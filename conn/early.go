@@ -62,11 +62,10 @@ const (
 // side of the Conn (the buffer, heard, continued, interim, pending) for as long as
 // it runs; the rest belongs to the Conn's owner.
 type watch struct {
-	timer  *time.Timer   // runs Conn.listen on a goroutine of its own; made once
-	ended  chan struct{} // gets one when that has ended
-	set    bool          // the timer, or the goroutine, is on its way
-	unable bool          // the conn has no read deadline: a Read could not be ended
-	told   chan struct{} // gets one when the upload is to end
+	timer *time.Timer   // runs Conn.listen on a goroutine of its own; made once
+	ended chan struct{} // gets one when that has ended
+	set   bool          // the timer, or the goroutine, is on its way
+	told  chan struct{} // gets one when the upload is to end
 
 	// mu is held while a write deadline is set, so that it fits what is found.
 	mu    sync.Mutex
@@ -82,13 +81,10 @@ func (c *Conn) watchOut() {
 	w := &c.watch
 	c.watched = true
 	switch {
-	case w.set || w.unable || w.found != unheard:
+	case w.set || w.found != unheard:
 		return
 	case w.timer != nil:
 		w.timer.Reset(watchAfter)
-	case c.sock.SetReadDeadline(time.Time{}) != nil:
-		w.unable = true
-		return
 	default:
 		w.ended, w.told = make(chan struct{}, 1), make(chan struct{}, 1)
 		w.timer = time.AfterFunc(watchAfter, c.listen)
@@ -114,7 +110,11 @@ func (c *Conn) unwatch() {
 // listen is the watch's goroutine.
 func (c *Conn) listen() {
 	defer func() { c.watch.ended <- struct{}{} }()
-	defer func() { _ = recover() }() // a driver's SetWriteDeadline must not take others along
+	defer func() {
+		if v := recover(); v != nil {
+			c.pending = besidePanic(v)
+		}
+	}()
 	var h http1.Head
 	for over := false; !over; {
 		var found finding
@@ -149,12 +149,12 @@ func (w *watch) note(found finding, s *socket) {
 func (c *Conn) Answered() <-chan struct{} { return c.watch.told }
 
 // hearMore reads once where what is there tells nothing. over says that nothing
-// is left to be found. A driver's Read, or a Tap, that panics ends the connection,
-// as it does on the owner's goroutine, and not the program.
+// is left to be found. A Tap that panics ends the connection, as it does on the
+// owner's goroutine, and not the program.
 func (c *Conn) hearMore(h *http1.Head) (found finding, over bool) {
 	defer func() {
 		if v := recover(); v != nil {
-			c.pending = fmt.Errorf("reading beside the writing panicked: %v", v)
+			c.pending = besidePanic(v)
 			found, over = gone, true
 		}
 	}()
@@ -171,6 +171,10 @@ func (c *Conn) hearMore(h *http1.Head) (found finding, over bool) {
 		c.pending = err
 		return gone, true
 	}
+}
+
+func besidePanic(v any) error {
+	return fmt.Errorf("reading beside the writing panicked: %w", NewPanicError(v))
 }
 
 // statusAt is where a status line has its code.
@@ -275,9 +279,7 @@ func (c *Conn) refused(err error) error {
 // that refuse a body answer and close, and the reset that follows leaves what came
 // before it readable.
 func (c *Conn) lookBehind() bool {
-	if c.sock.SetReadDeadline(time.Now().Add(lookTime)) != nil {
-		return false
-	}
+	c.sock.SetReadDeadline(time.Now().Add(lookTime))
 	defer c.sock.SetReadDeadline(time.Time{})
 	c.borrow()
 	var h http1.Head
@@ -293,16 +295,12 @@ func (c *Conn) lookBehind() bool {
 
 // AwaitContinue waits, behind a head that expects 100-continue and of which no
 // body was sent, for the server's leave to send that (RFC 9110 §10.1.1). It is
-// given by a 100, and also when patience is over or can't be kept, as servers need
-// not know of it. Where proceed is false without an error, ReadHead tells what came
+// given by a 100, and also when patience is over, as servers need not know of it. Where proceed is false without an error, ReadHead tells what came
 // instead. The error is the cause of an interruption.
 func (c *Conn) AwaitContinue(patience time.Duration, limits http1.Limits) (proceed bool, err error) {
 	c.unwatch()
-	if c.sock.SetReadDeadline(time.Now().Add(patience)) == nil {
-		defer c.sock.SetReadDeadline(time.Time{})
-	} else if c.sock.cause.Load() == nil {
-		return true, nil
-	}
+	c.sock.SetReadDeadline(time.Now().Add(patience))
+	defer c.sock.SetReadDeadline(time.Time{})
 	c.borrow()
 	var h http1.Head
 	for {
