@@ -109,10 +109,10 @@ func stopDriver(d conn.Stopper, left time.Duration) error {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
-		var err error = newPanicError("it ended its goroutine (runtime.Goexit)")
+		var err error = conn.NewPanicError("it ended its goroutine (runtime.Goexit)")
 		defer func() {
 			if v := recover(); v != nil {
-				err = newPanicError(v)
+				err = conn.NewPanicError(v)
 			}
 			done <- err
 		}()

@@ -90,6 +90,12 @@ func (c *Conn) spoiled() bool {
 	return s == nil || s.Spoiled()
 }
 
+// foreign tells that its socket is of a driver's own type.
+func (c *Conn) foreign() bool {
+	s := c.socket.Load()
+	return s != nil && s.Foreign()
+}
+
 // publish shows what the connection is doing, and since when: in one word, which is
 // stored several times a request.
 func (c *Conn) publish(a activity, now instant) {

@@ -127,6 +127,10 @@ func (c *connection) handle(ctx actor.Context, message any) bool {
 		if c.accept(evDialed, m) {
 			c.dialed(ctx, m)
 		}
+	case *gone:
+		if c.accept(evGone, m) {
+			ctx.Stop(ctx.Self())
+		}
 	case *stop:
 		if c.accept(evStop, m) {
 			c.end(ctx, c.out, c.err)
@@ -453,7 +457,10 @@ func (c *connection) watch(ctx context.Context) (unwatch func() bool) {
 		return undisturbed
 	}
 	if c.left == nil {
-		c.left = func() { c.io.Interrupt(Ended(c.watched)) }
+		c.left = func() {
+			defer c.sched.Recover()
+			c.io.Interrupt(Ended(c.watched))
+		}
 	}
 	c.watched = ctx // nobody watches once more behind a watch that ended too late: the connection ends there
 	return context.AfterFunc(ctx, c.left)

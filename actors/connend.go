@@ -32,8 +32,7 @@ func (c *connection) abandon(ctx actor.Context, drain bool) {
 }
 
 func (c *connection) look(ctx actor.Context) {
-	// Asked because there is something to see: never take it as fresh.
-	if c.io.Alive(time.Hour) {
+	if c.io.StillAlive() {
 		used := c.used
 		c.free(outcomeNeutral, 0)
 		c.used = used
@@ -43,12 +42,25 @@ func (c *connection) look(ctx actor.Context) {
 	c.end(ctx, outcomeNeutral, nil)
 }
 
+// closePatience is how long a driver's connection may take to close before its slot is
+// given to another. Closing takes microseconds, but the machine may be slow.
+const closePatience = 3 * time.Second
+
 // end closes the socket and stops the actor; the dispatcher hears of it when the
 // actor has terminated.
 func (c *connection) end(ctx actor.Context, out outcome, err error) {
 	c.out, c.err = out, err
 	c.close()
+	if c.io != nil && c.io.Gone() != nil && c.sched.crew.run(c.awaitGone) {
+		return
+	}
 	ctx.Stop(ctx.Self())
+}
+
+// awaitGone runs on a goroutine of the crew: where a driver's Close blocks, no actor does.
+func (c *connection) awaitGone() {
+	waitFor(c.io.Gone(), closePatience)
+	c.mail.PostUserMessage(&gone{})
 }
 
 // close is idempotent. A driver's conn that panics here must not keep the actor

@@ -18,6 +18,7 @@ package actors
 //	reading      readAll    open | closed            the rest of the body read
 //	reading      abandon    open | closed            a small rest drained, else closed
 //	any          stop       closed                   socket closed
+//	closed       gone       -                        the actor stops
 //
 // An event without a row is refused: its sender learns that the connection is
 // not there for it.
@@ -49,6 +50,7 @@ const (
 	evAtRest
 	evBroken
 	evStop
+	evGone
 	connEvents
 )
 
@@ -59,7 +61,7 @@ var accepts = [connStates][connEvents]bool{
 	connWriting: {evFeed: true, evReceive: true, evAbandon: true, evStop: true},
 	connReading: {evRead: true, evReadAll: true, evAbandon: true, evStop: true},
 	connShared:  {evFlush: true, evAtRest: true, evBroken: true, evStop: true},
-	connClosed:  {},
+	connClosed:  {evGone: true},
 }
 
 // activity is what a connection publishes of itself.

@@ -55,6 +55,8 @@ func due(s connState, e connEvent) bool {
 		return f.of == oneCall
 	case evStop: // ends what has not ended
 		return f.up || f.dials
+	case evGone: // follows the end
+		return !f.up && !f.dials
 	}
 	return false
 }
@@ -88,7 +90,7 @@ func TestConnectionStateComment(t *testing.T) {
 	}
 	events := map[string]connEvent{
 		"dialed": evDialed, "roundTrip": evRoundTrip, "send": evSend, "feed": evFeed, "receive": evReceive, "read": evRead, "readAll": evReadAll,
-		"abandon": evAbandon, "look": evLook, "flush": evFlush, "atRest": evAtRest, "broken": evBroken, "stop": evStop,
+		"abandon": evAbandon, "look": evLook, "flush": evFlush, "atRest": evAtRest, "broken": evBroken, "stop": evStop, "gone": evGone,
 	}
 	if len(events) != int(connEvents) {
 		t.Fatalf("%d events are named, of %d", len(events), connEvents)

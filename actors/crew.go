@@ -6,11 +6,15 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/seed53b03582/troupe/conn"
 )
 
 // crew owns the goroutines of one scheduler: dials, timers that fired, messages
 // handed over by a mailbox. Its end is awaited, so that nothing is left behind.
 type crew struct {
+	failed func(err error) // told of a panic that nothing else has caught; may be nil
+
 	mu      sync.Mutex
 	n       int
 	errands map[*errand]struct{} // which some of them are on
@@ -51,7 +55,12 @@ func (c *crew) enter() bool {
 	return true
 }
 
+// leave counts the calling goroutine out. It is to be deferred by itself: then a panic
+// that nothing else has caught ends this goroutine, and not the program.
 func (c *crew) leave() {
+	if v := recover(); v != nil && c.failed != nil {
+		c.failed(conn.NewPanicError(v))
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.n--
@@ -66,42 +75,51 @@ func (c *crew) run(fn func()) bool {
 	if !c.enter() {
 		return false
 	}
-	go func() {
-		defer c.leave()
-		fn()
-	}()
+	go c.work(fn)
 	return true
 }
 
 // runErrand is run for what may not end when it is told to: inside tells of it.
 func (c *crew) runErrand(e *errand, fn func()) bool {
 	return c.startErrand(e, func() {
-		defer c.endErrand(e)
+		defer c.leave()
+		defer c.finish(e)
 		fn()
 	})
 }
 
-// startErrand is runErrand for a function that calls endErrand by itself, at its end.
+// startErrand is runErrand for a function that calls finish and leave by itself, at its end.
 func (c *crew) startErrand(e *errand, fn func()) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
+	if !c.enter() {
 		return false
 	}
-	c.n++
-	if c.errands == nil {
-		c.errands = map[*errand]struct{}{}
-	}
-	c.errands[e] = struct{}{}
+	c.begin(e)
 	go fn()
 	return true
 }
 
-func (c *crew) endErrand(e *errand) {
+func (c *crew) begin(e *errand) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.errands == nil {
+		c.errands = map[*errand]struct{}{}
+	}
+	c.errands[e] = struct{}{}
+}
+
+// alsoErrand is also for what may not end when it is told to.
+func (c *crew) alsoErrand(e *errand, fn func()) bool {
+	return c.also(func() {
+		c.begin(e)
+		defer c.finish(e)
+		fn()
+	})
+}
+
+func (c *crew) finish(e *errand) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	delete(c.errands, e)
-	c.mu.Unlock()
-	c.leave()
 }
 
 // inside names the errands under way, each once, and counts the other goroutines.
@@ -113,6 +131,26 @@ func (c *crew) inside() (errands []string, others int) {
 	}
 	slices.Sort(errands)
 	return slices.Compact(errands), c.n - len(c.errands)
+}
+
+// also is run for a goroutine of the crew that needs another: as long as somebody is
+// inside, one more is waited for.
+func (c *crew) also(fn func()) bool {
+	c.mu.Lock()
+	inside := c.n > 0 || !c.closed
+	if inside {
+		c.n++
+	}
+	c.mu.Unlock()
+	if inside {
+		go c.work(fn)
+	}
+	return inside
+}
+
+func (c *crew) work(fn func()) {
+	defer c.leave()
+	fn()
 }
 
 // start is run for a function that is made once and leaves the crew by itself: it

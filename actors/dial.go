@@ -75,14 +75,15 @@ func (c *connection) open(ctx context.Context, key Origin, m *dialed) {
 			reason = r
 		}
 		if nc != nil {
-			conn.New(nc, &c.sched.buffers).Close()
+			m.io = conn.New(nc, &c.sched.buffers)
+			m.io.Close()
 		}
-		m.io, m.err = nil, &conn.Error{Op: op, Err: newPanicError(reason)}
+		m.err = &conn.Error{Op: op, Err: conn.NewPanicError(reason)}
 	}()
 	if key.Proxy == nil {
-		nc, m.err = conn.Dial(ctx, c.sched.cfg.Driver, address)
+		nc, m.err = conn.Dial(ctx, c.sched.cfg.Driver, address, c.keeper())
 	} else {
-		nc, m.err = conn.DialThrough(ctx, c.sched.cfg.Driver, key.Proxy, key.Scheme, address)
+		nc, m.err = conn.DialThrough(ctx, c.sched.cfg.Driver, key.Proxy, key.Scheme, address, c.keeper())
 	}
 	if m.err == nil {
 		m.io = conn.New(nc, &c.sched.buffers)
@@ -96,6 +97,19 @@ func (c *connection) open(ctx context.Context, key Origin, m *dialed) {
 		}
 	}
 	returned = true
+}
+
+// keeper is what a connection of the driver's own type gets from this one.
+func (c *connection) keeper() *conn.Keeper {
+	crew := &c.sched.crew
+	return &conn.Keeper{
+		Buffers: &c.sched.buffers,
+		Run:     crew.also,
+		End: func(fn func()) bool {
+			return crew.alsoErrand(&errand{"a Read, Write or Close of the Driver's connection does not return though it was closed", &c.Conn}, fn)
+		},
+		Failed: c.failed,
+	}
 }
 
 // timedOut is the error of a dial that another call had begun, for one that waited for it
@@ -142,6 +156,7 @@ func (c *connection) dialed(ctx actor.Context, m *dialed) {
 		case conn.Local(err):
 			out = outcomeNeutral
 		}
+		c.io = m.io // closed, or nil
 		c.end(ctx, out, err)
 		return
 	}

@@ -200,7 +200,10 @@ func (d *dispatcher) end() {
 			}
 		}
 		for _, e := range batch {
-			e.conn.mail.PostUserMessage(&stop{})
+			halt := func() { e.conn.mail.PostUserMessage(&stop{}) }
+			if !e.conn.foreign() || !d.sched.crew.run(halt) { // its Close may keep the others waiting
+				halt()
+			}
 		}
 	}
 	if !d.sched.crew.run(work) {

@@ -105,7 +105,7 @@ func TestPanicInTheDriversConnHitsOneCallOnly(t *testing.T) {
 					s.Snapshot() // the panic comes with the end of the connection
 					return
 				}
-				var p *PanicError
+				var p *conn.PanicError
 				if !errors.As(err, &p) || !errors.Is(err, errBoom) {
 					t.Errorf("got %v, want the panic as an error", err)
 				}

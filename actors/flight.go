@@ -46,8 +46,8 @@ func (c *connection) flush(ctx actor.Context) {
 			return
 		}
 		n, err := c.io.Send(piece)
-		if !l.wrote(n, err) {
-			c.io.GiveUpSoon(err) // the reader takes what was answered before
+		if !l.wrote(n, err, c.io.Unsure()) {
+			c.io.GiveUpSoon() // the reader takes what was answered before
 			return
 		}
 	}
@@ -65,7 +65,7 @@ func (c *connection) readOn() {
 	err := errReadExited
 	defer func() {
 		if v := recover(); v != nil {
-			err = newPanicError(v)
+			err = conn.NewPanicError(v)
 		}
 		if err != nil {
 			c.breaks(err)
@@ -121,8 +121,8 @@ func (c *connection) readAnswers() error {
 // come at the same time.
 func (c *connection) patientUntil(t time.Time) {
 	c.io.PatientUntil(t)
-	if err := c.line.unwritable(); err != nil {
-		c.io.GiveUpSoon(err)
+	if c.line.unwritable() != nil {
+		c.io.GiveUpSoon()
 	}
 }
 

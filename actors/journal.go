@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 
@@ -52,8 +53,12 @@ func (j *journal) breaker(origin, from, to string) {
 
 // failure notes that code inside an actor has panicked.
 func (j *journal) failure(actor string, err error) {
-	j.note(entry{level: slog.LevelError, text: "actor failed",
-		attrs: []slog.Attr{slog.String("actor", actor), slog.Any("error", &maskedError{err})}})
+	attrs := []slog.Attr{slog.String("actor", actor), slog.Any("error", &maskedError{err})}
+	var p *conn.PanicError
+	if errors.As(err, &p) {
+		attrs = append(attrs, slog.String("stack", string(p.Stack)))
+	}
+	j.note(entry{level: slog.LevelError, text: "actor failed", attrs: attrs})
 }
 
 // maskedError is an error whose text may quote a URL or what was sent.
@@ -138,7 +143,8 @@ func (j *journal) write() {
 	done := false
 	defer func() {
 		if done {
-			j.crew.endErrand(&j.errand)
+			j.crew.finish(&j.errand)
+			j.crew.leave()
 		} else {
 			go j.write()
 		}

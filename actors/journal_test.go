@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/seed53b03582/troupe/conn"
 )
 
 // listener is a log handler that does something rude before it notes a line.
@@ -170,7 +172,7 @@ func TestLogMasksErrors(t *testing.T) {
 	in(t, func(t *testing.T) {
 		h := &listener{}
 		s := (&memory{serve: answering(greeting)}).start(t, Config{Logger: slog.New(h)})
-		s.journal.failure("conn-1", newPanicError("dialling http://joe:geheim@h/?token=geheim failed"))
+		s.journal.failure("conn-1", conn.NewPanicError("dialling http://joe:geheim@h/?token=geheim failed"))
 		s.Close()
 		if lines := h.all(); len(lines) != 1 || strings.Contains(lines[0], "geheim") || !strings.Contains(lines[0], "http://***@h/?token=***") {
 			t.Errorf("got %q", lines)

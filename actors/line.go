@@ -223,12 +223,13 @@ func (l *line) load(now instant) (piece []byte, read bool) {
 	return l.out, read
 }
 
-// wrote notes how a piece went out. It reports false when nothing more can.
-func (l *line) wrote(n int, err error) bool {
+// wrote notes how a piece went out; unsure: perhaps more of it than n. It reports false
+// when nothing more can.
+func (l *line) wrote(n int, err error, unsure bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.handed += int64(n)
-	l.writing = false
+	l.writing = unsure
 	if err != nil {
 		l.werr, l.shut = err, true
 	}

@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/seed53b03582/troupe/conn"
 )
 
 // mailbox runs its actor on the goroutine of whoever sends to it. Handing a
@@ -198,7 +200,7 @@ func (m *mailbox) invoke(message any, system bool) {
 		if exited {
 			reason = "the handler's goroutine exited"
 		}
-		err := newPanicError(reason)
+		err := conn.NewPanicError(reason)
 		if r, ok := message.(rejectable); ok {
 			r.reject(err)
 		}

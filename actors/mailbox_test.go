@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/seed53b03582/troupe/conn"
 )
 
 // probeMessage is a message with a number that remembers its rejection.
@@ -302,6 +305,17 @@ func TestSlotWakesTheParkedAndTheEarly(t *testing.T) {
 	}
 }
 
+func TestCrewOutlivesAPanic(t *testing.T) {
+	told := make(chan error, 1)
+	c := &crew{failed: func(err error) { told <- err }}
+	c.run(func() { panic(errBoom) })
+	err := <-told
+	var p *conn.PanicError
+	if !errors.As(err, &p) || !errors.Is(err, errBoom) || !strings.Contains(string(p.Stack), "TestCrewOutlivesAPanic") {
+		t.Errorf("told of %v", err)
+	}
+}
+
 func TestCrewCloseWaits(t *testing.T) {
 	var c crew
 	release := make(chan struct{})
@@ -312,9 +326,15 @@ func TestCrewCloseWaits(t *testing.T) {
 	if c.run(func() {}) {
 		t.Error("a closed crew started a goroutine")
 	}
+	if !c.also(func() { <-release }) {
+		t.Error("a crew with somebody inside started no goroutine for him")
+	}
 	close(release)
 	if !c.close(muchPatience) {
 		t.Error("close did not see the goroutine end")
+	}
+	if c.also(func() {}) {
+		t.Error("a closed crew that all have left started a goroutine")
 	}
 }
 

@@ -154,10 +154,13 @@ type broken struct {
 	conn *connection
 }
 
-// ---- to a connection, from the dispatcher ----
+// ---- to a connection, from the dispatcher and from its own end ----
 
 // look: see whether the socket is still good.
 type look struct{}
+
+// gone: the driver has closed the connection, or is not waited for any more.
+type gone struct{}
 
 // stop: end. The engine's own Stop would be logged where it comes too late.
 type stop struct{}

@@ -115,7 +115,10 @@ func (p *pump) run(r io.Reader, size int64) {
 	left := size
 	reading := false
 	defer func() {
-		if reading { // Read ended this goroutine: nobody else will tell
+		switch v := recover(); {
+		case v != nil: // not Read's: see fill
+			p.deliver(filled{err: conn.NewPanicError(v)})
+		case reading: // Read ended this goroutine: nobody else will tell
 			p.deliver(filled{err: errReaderExited})
 		}
 	}()
@@ -179,7 +182,7 @@ func fill(r io.Reader, buf []byte, left, size int64) (f filled) {
 	f.buf = buf
 	defer func() {
 		if v := recover(); v != nil {
-			f.err = newPanicError(v)
+			f.err = conn.NewPanicError(v)
 		}
 	}()
 	room := buf[chunkRoom : chunkRoom+pumpSize]

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/seed53b03582/troupe/conn"
 )
 
 // closeGrace is how long a call waits for the Close of a body that it was given to
@@ -126,7 +128,7 @@ func (s *Scheduler) CloseReaders(closers []io.Closer) {
 func (s *Scheduler) closeReader(c io.Closer) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.journal.bodyPanicked(newPanicError(v))
+			s.journal.bodyPanicked(conn.NewPanicError(v))
 		}
 	}()
 	_ = c.Close()

@@ -70,6 +70,7 @@ func Start(cfg Config) (*Scheduler, error) {
 	s.clock = func() int64 { return int64(s.now()) }
 	s.journal = newJournal(s.cfg.Logger, &s.crew)
 	s.wire = newJournal(s.cfg.WireLog, &s.crew)
+	s.crew.failed = s.failed
 	s.system = s.cfg.System
 	if s.system == nil {
 		s.system = newSystem()
@@ -90,6 +91,17 @@ func newSystem() *actor.ActorSystem {
 		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return silent }),
 		actor.WithDeadLetterThrottleInterval(time.Millisecond),
 	)
+}
+
+// failed notes a panic that nothing else has caught.
+func (s *Scheduler) failed(err error) { s.journal.failure("session", err) }
+
+// Recover is to be deferred, by itself, on each goroutine that is not the crew's: a panic
+// that nothing else has caught goes to the Logger and does not end the program.
+func (s *Scheduler) Recover() {
+	if v := recover(); v != nil {
+		s.failed(conn.NewPanicError(v))
+	}
 }
 
 func (s *Scheduler) now() instant { return instant(time.Since(s.began)) }

@@ -31,7 +31,7 @@ func (s *Scheduler) share(c *Call) error {
 		return errStale
 	}
 	if begin && !s.crew.start(l.flushLater) {
-		c.conn.mail.PostUserMessage(&l.flush)
+		l.flush.reject(ErrSessionClosed) // not on this goroutine: it is one caller's, and the requests are many's
 	}
 	if c.slot.wait(c.ctx.Done(), nil) { // the session's end comes through the line
 		return c.err

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/seed53b03582/troupe/conn"
 )
 
 // Snapshot is what every actor of a session is doing at one moment.
@@ -68,7 +70,7 @@ func (s Snapshot) String() string {
 	for _, c := range s.Conns {
 		peer := "-"
 		if c.Peer != nil {
-			peer = c.Peer.String()
+			peer = conn.AddrText(c.Peer)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\n", c.ID, c.Origin, c.State, round(c.For), peer, round(c.Age), c.Requests)
 	}

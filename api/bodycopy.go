@@ -3,8 +3,6 @@ package api
 import (
 	"fmt"
 	"io"
-	"net"
-	"os"
 
 	"github.com/seed53b03582/troupe/conn"
 )
@@ -15,17 +13,10 @@ const copyBuffer = 128 << 10
 
 // WriteTo writes the rest of the body to dst, which is what io.Copy asks for. A large
 // body that is not decoded goes to a file or a socket of package net through the kernel,
-// on Linux and over plain TCP. The error is the body's, as Read gives it, or dst's as it
+// on Linux and over plain TCP. Anything else gets it through its Write, and nothing else of
+// it is called: a ReadFrom may be that of a file which it embeds. The error is the body's, as Read gives it, or dst's as it
 // is: then the body is given up as by Close, since some of it is lost.
 func (b *bodyReader) WriteTo(dst io.Writer) (written int64, err error) {
-	switch dst := dst.(type) {
-	case *os.File, *net.TCPConn, *net.UnixConn: // their ReadFrom knows sockets, not bodies
-	case io.ReaderFrom:
-		if written, err = dst.ReadFrom(struct{ io.Reader }{b}); err != nil {
-			b.giveUp(err)
-		}
-		return written, err
-	}
 	sched := b.session.sched
 	buf := sched.Grow(nil, copyBuffer, copyBuffer)[:copyBuffer]
 	defer sched.KeepMemory(buf)

@@ -28,6 +28,22 @@ type plainWriter struct{ b *bytes.Buffer }
 
 func (w plainWriter) Write(p []byte) (int, error) { return w.b.Write(p) }
 
+// fileWriter and socketWriter have a Write of their own, which their ReadFrom, of the file
+// or socket that they embed, does not know.
+type fileWriter struct {
+	*os.File
+	own bytes.Buffer
+}
+
+func (w *fileWriter) Write(p []byte) (int, error) { return w.own.Write(p) }
+
+type socketWriter struct {
+	*net.TCPConn
+	own bytes.Buffer
+}
+
+func (w *socketWriter) Write(p []byte) (int, error) { return w.own.Write(p) }
+
 // destinations are what a body is copied to; content gives what arrived there.
 var destinations = map[string]func(t *testing.T) (dst io.Writer, content func() string){
 	"file": func(t *testing.T) (io.Writer, func() string) {
@@ -51,6 +67,16 @@ var destinations = map[string]func(t *testing.T) (dst io.Writer, content func() 
 			out.Close()
 			return <-got
 		}
+	},
+	"writer that embeds a file": func(t *testing.T) (io.Writer, func() string) {
+		w := &fileWriter{File: tempFile(t)}
+		return w, func() string { return w.own.String() }
+	},
+	"writer that embeds a socket": func(t *testing.T) (io.Writer, func() string) {
+		out, in := sockets(t)
+		go io.Copy(io.Discard, in)
+		w := &socketWriter{TCPConn: out.(*net.TCPConn)}
+		return w, func() string { return w.own.String() }
 	},
 	"buffer": func(*testing.T) (io.Writer, func() string) { // an io.ReaderFrom
 		var b bytes.Buffer

@@ -126,7 +126,10 @@ func (r *request) openBody(ctx context.Context, resp *Response) (taken bool) {
 		b.end(ErrSessionClosed)
 		return true
 	}
-	b.unhook = context.AfterFunc(ctx, func() { b.give(actors.Ended(ctx)) })
+	b.unhook = context.AfterFunc(ctx, func() {
+		defer s.sched.Recover()
+		b.give(actors.Ended(ctx))
+	})
 	if s.bodyTimeout > 0 {
 		b.read = time.Now()
 		b.idle = time.AfterFunc(s.bodyTimeout, b.expire)
@@ -201,6 +204,7 @@ func (b *bodyReader) giveLocked(reason error) {
 // expire gives up a body that nobody reads.
 func (b *bodyReader) expire() {
 	s := b.session
+	defer s.sched.Recover()
 	if !s.bodies.enter() {
 		return
 	}

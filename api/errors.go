@@ -161,7 +161,7 @@ func (f *failure) message(what string) string {
 	}
 	s += what + " (" + f.Op.String()
 	if f.RemoteAddr != nil {
-		s += " " + f.RemoteAddr.String()
+		s += " " + conn.AddrText(f.RemoteAddr)
 	}
 	s += ", sent " + f.Sent.String() + ")"
 	if f.Err != nil {

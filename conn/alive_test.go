@@ -4,9 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
 	"testing"
 	"time"
 )
@@ -72,8 +70,7 @@ func TestAliveDisturbed(t *testing.T) {
 	}
 }
 
-// A plain connection that was busy a moment ago is not looked at where a look
-// would wait: what came with its last answer is in the buffer.
+// What has come is seen however short ago the connection was in use.
 func TestAliveFresh(t *testing.T) {
 	for _, tr := range transports {
 		t.Run(tr.name, func(t *testing.T) {
@@ -83,11 +80,7 @@ func TestAliveFresh(t *testing.T) {
 			p.work.Wait()
 			c.Park()
 			p.finish()
-			eventually(t, "something to see", c.Suspect)
-			if got, want := c.Alive(freshFor-1), !tr.secure && c.sock.raw == nil; got != want {
-				t.Errorf("alive %t just after its use", got)
-			}
-			wantDead(t, c, freshFor)
+			eventually(t, "dead just after its use", func() bool { return !c.Alive(0) })
 		})
 	}
 }
@@ -256,96 +249,29 @@ func recordOf(t *testing.T, p *peer, s string) []byte {
 	return kept
 }
 
-// Where the driver's conn has no raw access a read with a deadline looks, and the
-// deadline is gone afterwards.
-func TestAliveByDeadline(t *testing.T) {
+// A driver's own type is looked at, and read and written, without its deadlines: it may
+// refuse them, or only pretend to have some.
+func TestAliveWithoutDeadlines(t *testing.T) {
 	for _, tr := range []transport{overPipe, overHiddenTCP, overHiddenTLS} {
 		t.Run(tr.name, func(t *testing.T) {
 			client, server := tr.pair(t)
-			w := &watched{Conn: client}
-			c, p := tr.over(t, w, server)
-			if !c.Suspect() {
-				t.Error("not worth a look, which alone can tell")
+			c, p := tr.over(t, deadlineless{client, errors.New("no deadlines over this tunnel")}, server)
+			for range 3 {
+				if !c.Alive(time.Hour) {
+					t.Fatal("not alive")
+				}
+				p.answers(okLength)
+				if got := exchange(c, "GET"); got != (reply{200, "hello", nil}) {
+					t.Fatalf("%+v", got)
+				}
+				p.work.Wait()
+				c.Park()
 			}
-			if !c.Alive(time.Hour) {
-				t.Fatal("not alive")
-			}
-			if len(w.deadlines) != 2 || w.deadlines[0].IsZero() || !w.deadlines[1].IsZero() {
-				t.Errorf("deadlines %v, want one and none", w.deadlines)
-			}
-			p.answers(okLength)
-			if got := exchange(c, "GET"); got != (reply{200, "hello", nil}) {
-				t.Errorf("%+v", got)
-			}
+			p.finish()
+			eventually(t, "dead", func() bool { return !c.Alive(time.Hour) })
 		})
 	}
 }
-
-// watched keeps the deadlines that were set.
-type watched struct {
-	net.Conn
-	deadlines []time.Time
-}
-
-func (w *watched) SetReadDeadline(t time.Time) error {
-	w.deadlines = append(w.deadlines, t)
-	return w.Conn.SetReadDeadline(t)
-}
-
-// A conn that has no deadlines can't be looked at; one that is closed says so.
-func TestAliveWithoutDeadlines(t *testing.T) {
-	for _, tc := range []struct {
-		err  error
-		want bool
-	}{
-		{os.ErrNoDeadline, true},
-		{errors.ErrUnsupported, true},
-		{&net.OpError{Op: "set", Err: os.ErrNoDeadline}, true},
-		{net.ErrClosed, false},
-		{io.ErrClosedPipe, false},
-		{errors.New("out of order"), false},
-	} {
-		m := newMemory("")
-		c := New(deadlineless{m, tc.err}, &Buffers{})
-		if got := c.Alive(time.Hour); got != tc.want {
-			t.Errorf("%v: alive %t", tc.err, got)
-		}
-		if m.ends > 0 {
-			t.Errorf("%v: was read without a deadline", tc.err)
-		}
-	}
-}
-
-// crypto/tls gives up after errors that do not call themselves temporary. A
-// driver's deadline error may be one.
-func TestAliveWithPlainTimeouts(t *testing.T) {
-	client, server := overTLS.pair(t)
-	c, p := overTLS.over(t, &plainTimeouts{hidden{client}}, server)
-	for range 3 {
-		if !c.Alive(time.Hour) {
-			t.Fatal("not alive")
-		}
-	}
-	p.answers(okLength)
-	if got := exchange(c, "GET"); got != (reply{200, "hello", nil}) {
-		t.Errorf("%+v", got)
-	}
-}
-
-type plainTimeouts struct{ hidden }
-
-func (p *plainTimeouts) Read(b []byte) (int, error) {
-	n, err := p.hidden.Read(b)
-	if IsTimeout(err) {
-		err = plainTimeout{}
-	}
-	return n, err
-}
-
-type plainTimeout struct{}
-
-func (plainTimeout) Error() string { return "out of time" }
-func (plainTimeout) Timeout() bool { return true }
 
 func TestSuspect(t *testing.T) {
 	c, p := overTCP.meet(t)
@@ -354,9 +280,15 @@ func TestSuspect(t *testing.T) {
 	}
 	p.write("x")
 	eventually(t, "suspect", c.Suspect)
-	if c, _ := overPipe.meet(t); !c.Suspect() {
-		t.Error("what can't be looked at is not suspect")
+	c, p = overHiddenTCP.meet(t)
+	if !c.Suspect() {
+		t.Error("not suspect though nobody has asked its driver")
 	}
+	if !c.StillAlive() || c.Suspect() {
+		t.Error("suspect while quiet")
+	}
+	p.write("x")
+	eventually(t, "suspect", c.Suspect)
 	c, p = overTCP.meet(t)
 	p.cut()
 	eventually(t, "suspect", c.Suspect)

@@ -20,7 +20,7 @@ func TestAllocatesNothing(t *testing.T) {
 		for _, timeout := range []time.Duration{0, time.Minute} {
 			m := newMemory(in)
 			m.again = true
-			c := New(m, &Buffers{})
+			c := newConn(m, &Buffers{})
 			request, dst := []byte(get), make([]byte, 0, 1024)
 			var h http1.Head
 			got := testing.AllocsPerRun(1000, func() {
@@ -38,7 +38,7 @@ func TestAllocatesNothing(t *testing.T) {
 					t.Fatal("not reusable")
 				}
 				c.Park()
-				if !c.Alive(0) {
+				if !c.Alive(time.Hour) {
 					t.Fatal("not alive")
 				}
 			})
@@ -60,7 +60,7 @@ func TestReadAllocatesNothing(t *testing.T) {
 		}
 		m := newMemory(in)
 		m.again = true
-		c := New(m, &Buffers{})
+		c := newConn(m, &Buffers{})
 		request, dst, p := []byte(get), make([]byte, 0, 1024), make([]byte, 512)
 		var h http1.Head
 		got := testing.AllocsPerRun(100, func() {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/seed53b03582/troupe/conn/http1"
 )
@@ -74,7 +75,7 @@ func TestAskSeesWhatNobodyAskedFor(t *testing.T) {
 			if sent, err := c.Ask([]byte(askGet)); err != ErrStale || sent != SentNothing {
 				t.Fatalf("sent %v, %v", sent, err)
 			}
-			if c.Reusable() || c.Alive(0) {
+			if c.Reusable() || c.Alive(time.Hour) {
 				t.Error("taken as fit for use afterwards")
 			}
 			if name != "end" {

@@ -108,7 +108,6 @@ func (c *Conn) askRead(fd uintptr) (over bool) {
 		default:
 			c.heard = n > 0
 			c.w = n // none: the peer has closed, and the next read says so again
-			c.unseen = n == len(c.buf)
 			return true
 		}
 	}

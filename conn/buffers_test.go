@@ -11,7 +11,7 @@ import (
 func TestParkedHoldsNoBuffer(t *testing.T) {
 	m := newMemory(okLength)
 	m.again = true
-	c := New(m, &Buffers{})
+	c := newConn(m, &Buffers{})
 	holds := func() bool { return c.lent != nil || c.buf != nil }
 	if holds() {
 		t.Error("a new connection holds a buffer")
@@ -48,7 +48,7 @@ func TestGrownBufferIsDropped(t *testing.T) {
 	var buffers Buffers
 	m := newMemory(ok + "A: " + strings.Repeat("x", 5*bufferSize) + "\r\nContent-Length: 0\r\n\r\n")
 	m.again = true
-	c := New(m, &buffers)
+	c := newConn(m, &buffers)
 	for range 10 {
 		c.Write([]byte(get), nil, true)
 		if got := receive(c, "GET", 0); got.err != nil {
@@ -72,7 +72,7 @@ func TestBuffersAreNotShared(t *testing.T) {
 	var conns [4]*Conn
 	for i := range conns {
 		m := newMemory(ok + "Content-Length: 1\r\n\r\n" + string(rune('a'+i)))
-		conns[i] = New(m, &buffers)
+		conns[i] = newConn(m, &buffers)
 	}
 	for range 2 {
 		for _, c := range conns {

@@ -66,7 +66,7 @@ func tcpPair(t testing.TB) (client, server net.Conn) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	client, err = Dial(t.Context(), TCP(), l.Addr().String())
+	client, err = Dial(t.Context(), TCP(), l.Addr().String(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,6 @@ type Conn struct {
 	sentAll  bool // the whole request went out
 	keep     bool // the answer's head allows reuse
 	finished bool // the whole answer came in
-	unseen   bool // the last read left no room: more may wait behind it
 	dead     bool // a look said so, and may have taken what it saw
 	lenient  bool // answers are read so
 	torn     bool // a write failed: whether the peer closed in good order can't be known
@@ -52,16 +51,20 @@ type Conn struct {
 	shared shared
 }
 
-// New takes over nc, a freshly opened socket.
+// New takes over nc, which Dial or DialThrough has opened.
 func New(nc net.Conn, buffers *Buffers) *Conn {
+	if adopted, err := adopt(nc, nil); err == nil { // else it is closed by now
+		nc = adopted
+	}
+	return newConn(nc, buffers)
+}
+
+func newConn(nc net.Conn, buffers *Buffers) *Conn {
 	c := &Conn{remote: nc.RemoteAddr(), buffers: buffers}
 	c.watch.stall, c.watch.look, c.watch.finish = stallTime, lookTime, finishTime
 	c.sock.open(nc)
 	c.nc = &c.sock
-	switch nc.(type) {
-	case *net.TCPConn, *net.UnixConn:
-		c.direct = c.sock.raw != nil
-	}
+	c.direct = c.sock.raw != nil
 	return c
 }
 
@@ -77,7 +80,9 @@ func (c *Conn) Interrupt(cause error) { c.sock.interrupt(cause) }
 // block for long (RFC 9112 §9.8).
 func (c *Conn) Close() {
 	if t, ok := c.nc.(*tls.Conn); ok && c.Reusable() && c.sock.cause.Load() == nil {
+		enough := time.AfterFunc(closeGrace, func() { c.sock.interrupt(ErrClosed) })
 		t.Close()
+		enough.Stop()
 	}
 	c.sock.Close()
 	c.unwatch()
@@ -85,9 +90,19 @@ func (c *Conn) Close() {
 	c.giveBack()
 }
 
+// Gone is closed once the driver's Close has returned, where that may take its time: for
+// a socket of package net it is nil. Only behind Close or Interrupt.
+func (c *Conn) Gone() <-chan struct{} {
+	if f := c.sock.floor().own; f != nil {
+		return f.gone()
+	}
+	return nil
+}
+
 // start forgets the request before.
 func (c *Conn) start() {
 	c.unwatch()
+	c.sock.sure()
 	c.begun, c.sentAll, c.keep, c.finished = true, false, false, false
 	c.heard, c.continued, c.interim, c.pending = false, false, 0, nil
 	c.wroteAt, c.firstAt = 0, 0
@@ -193,6 +208,7 @@ func (c *Conn) More(p []byte, whole bool) (Sent, error) {
 func (c *Conn) SendFile(f *os.File, size int64) (Sent, error) {
 	c.watchOut()
 	rf, ok := c.sock.Conn.(io.ReaderFrom)
+	ok = ok && c.direct // that of a driver's own type may pass its Write by
 	start, fault := f.Seek(0, io.SeekCurrent)
 	resumes := sendfileResumes && c.direct && fault == nil
 	if !ok || c.secure || c.tap != nil {
@@ -267,7 +283,7 @@ func (c *Conn) sent(n, total int64, whole bool, err error) (Sent, error) {
 			c.wholeOut()
 		}
 		return c.evidence(), nil
-	case n == 0:
+	case n == 0 && !c.sock.unsure():
 		return SentNothing, c.refused(err)
 	case n < total || !whole:
 		return SentPart, c.cutShort(err)
@@ -330,23 +346,31 @@ func (c *Conn) giveBack() {
 	c.lent, c.buf, c.r, c.w = nil, nil, 0, 0
 }
 
-// freshFor is how long after its last use a connection that can't be looked at
-// without waiting is taken as alive. What came with the last answer has been seen
-// in the buffer already.
+// freshFor is for how long a connection is new. On one of a driver's own type, where a
+// look costs more, and on which nobody has asked anything, no look finds another's answer.
 const freshFor = time.Millisecond
 
 // Alive looks at an idle connection before it is used again: a FIN or bytes that
 // nobody asked for make it useless (RFC 9112 §9.2). idle is how long it has been
 // unused.
 func (c *Conn) Alive(idle time.Duration) bool {
+	if !c.begun && !c.secure && idle < freshFor && c.Foreign() {
+		return !c.dead && c.sock.cause.Load() == nil
+	}
+	return c.looks(bufferSize)
+}
+
+// StillAlive is Alive for a connection that stays idle. From then on one of a driver's
+// own type has a goroutine that waits for its end.
+func (c *Conn) StillAlive() bool { return c.looks(frugal) }
+
+func (c *Conn) looks(takes int) bool {
 	if c.dead || c.sock.cause.Load() != nil {
 		return false
 	}
-	if !c.secure && c.sock.raw == nil && !c.unseen && idle < freshFor {
-		return true
-	}
-	c.dead = !c.sock.quiet(c.nc, !c.begun)
-	if c.dead && !c.begun {
+	fresh := !c.begun
+	c.dead = !c.sock.quiet(c.nc, takes, fresh)
+	if c.dead && fresh {
 		c.hearGreeting()
 	}
 	return !c.dead
@@ -363,7 +387,7 @@ func (c *Conn) Greeted() bool {
 	return other
 }
 
-// Suspect tells whether an idle connection is worth a call to Alive. Any
+// Suspect tells whether an idle connection is worth a call to StillAlive. Any
 // goroutine may ask; the answer means something only if the connection was idle
 // before and after.
 func (c *Conn) Suspect() bool { return c.sock.see() != sightQuiet }
@@ -375,3 +399,7 @@ func (c *Conn) Spoiled() bool {
 	what := c.sock.see()
 	return what == sightBytes || what == sightClosed
 }
+
+// Foreign tells that the socket is of a driver's own type, whose Close may take its
+// time.
+func (c *Conn) Foreign() bool { return c.sock.floor().own != nil }

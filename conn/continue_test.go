@@ -3,8 +3,6 @@ package conn
 import (
 	"fmt"
 	"io"
-	"net"
-	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,29 +89,9 @@ func TestAwaitContinue(t *testing.T) {
 	}
 }
 
-// rude is a driver's conn whose deadline errors are not temporary, which TLS takes
-// for the end.
-type rude struct{ net.Conn }
-
-type rudeTimeout struct{ error }
-
-func (rudeTimeout) Timeout() bool { return true }
-
-func (r rude) Read(p []byte) (int, error) {
-	n, err := r.Conn.Read(p)
-	if err != nil && os.IsTimeout(err) {
-		err = rudeTimeout{err}
-	}
-	return n, err
-}
-
 // Patience that is over leaves the connection sound, also through TLS.
 func TestAwaitContinueThenSend(t *testing.T) {
-	rudely := transport{name: "tls over a rude driver", secure: true, pair: func(t testing.TB) (net.Conn, net.Conn) {
-		client, server := tcpPair(t)
-		return rude{client}, server
-	}}
-	for _, tr := range append(transports, rudely) {
+	for _, tr := range transports {
 		t.Run(tr.name, func(t *testing.T) {
 			c, p := tr.meet(t)
 			p.answers(okLength)

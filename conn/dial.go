@@ -9,17 +9,25 @@ import (
 	"syscall"
 )
 
-// Dial opens a socket to address through d. A failure is an *Error of OpDial.
-func Dial(ctx context.Context, d Driver, address string) (net.Conn, error) {
+// Dial opens a socket to address through d. What a connection of a driver's own type
+// needs, k gives; k may be nil. A failure is an *Error of OpDial.
+func Dial(ctx context.Context, d Driver, address string, k *Keeper) (net.Conn, error) {
 	nc, err := d.DialContext(ctx, "tcp", address)
 	switch {
 	case err != nil:
+		probe(err)
+	case isNil(nc):
+		err = errNoConn
+	default:
+		nc, err = adopt(nc, k)
+	}
+	if err != nil {
 		return nil, &Error{Op: OpDial, Err: err}
-	case nc == nil:
-		return nil, &Error{Op: OpDial, Err: errors.New("the net driver returned neither a connection nor an error")}
 	}
 	return nc, nil
 }
+
+var errNoConn = errors.New("the net driver returned neither a connection nor an error: its DialContext gave a nil connection")
 
 // TLSConfig derives from base what an origin's connections use: the name to
 // verify unless base has one, ALPN http/1.1 (RFC 7301), and a session cache so

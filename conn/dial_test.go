@@ -32,8 +32,8 @@ func TestDial(t *testing.T) {
 	nc, err := Dial(t.Context(), driver(func(_ context.Context, n, a string) (net.Conn, error) {
 		network, address = n, a
 		return m, nil
-	}), "[::1]:80")
-	if nc != net.Conn(m) || err != nil || network != "tcp" || address != "[::1]:80" {
+	}), "[::1]:80", nil)
+	if f, own := nc.(*foreign); !own || f.nc != net.Conn(m) || err != nil || network != "tcp" || address != "[::1]:80" {
 		t.Errorf("%v, %v from %s %s", nc, err, network, address)
 	}
 	if got := New(nc, &Buffers{}).RemoteAddr(); got != net.Addr(memoryAddr{}) {
@@ -47,7 +47,7 @@ func TestDialRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	nc, err := Dial(t.Context(), TCP(), l.Addr().String())
+	nc, err := Dial(t.Context(), TCP(), l.Addr().String(), nil)
 	if nc != nil {
 		t.Error("a connection beside the error")
 	}
@@ -66,6 +66,8 @@ func TestDialFailures(t *testing.T) {
 	}{
 		"error":           {func(context.Context, string, string) (net.Conn, error) { return nil, own }, own},
 		"neither":         {func(context.Context, string, string) (net.Conn, error) { return nil, nil }, nil},
+		"a typed nil":     {func(context.Context, string, string) (net.Conn, error) { return (*net.TCPConn)(nil), nil }, errNoConn},
+		"an own nil":      {func(context.Context, string, string) (net.Conn, error) { return (*shouting)(nil), nil }, errNoConn},
 		"not started":     {func(context.Context, string, string) (net.Conn, error) { return nil, ErrDriverNotStarted }, ErrDriverNotStarted},
 		"context's error": {func(ctx context.Context, _, _ string) (net.Conn, error) { return nil, ctx.Err() }, context.Canceled},
 		"net.Dialer":      {TCP().DialContext, context.Canceled},
@@ -73,7 +75,7 @@ func TestDialFailures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			nc, err := Dial(ctx, tc.driver, "127.0.0.1:1")
+			nc, err := Dial(ctx, tc.driver, "127.0.0.1:1", nil)
 			if nc != nil {
 				t.Error("a connection beside the error")
 			}

@@ -13,9 +13,11 @@
 // longer than a few milliseconds gets a goroutine of the Conn's that reads beside
 // the writer (early.go). It lasts until the request is out, also between two
 // pieces of a body, ends with what it was looking for, and never outlives the call
-// of ReadHead, AwaitContinue, AnswerBegun, Park or Close that comes next. A driver's
-// conn must therefore allow a Read beside a Write, as every net.Conn must; one
-// without read deadlines is not watched.
+// of ReadHead, AwaitContinue, AnswerBegun, Park or Close that comes next.
+//
+// The sockets of package net are used as such. A connection of any other type has its
+// Read, Write and Close called beside, whatever they do, and its deadlines are kept here
+// (foreign.go). It must allow a Read beside a Write, as every net.Conn must.
 //
 // It also knows what must not be shown to people: names of secrets (secrets.go), and how
 // heads, bodies and URLs are masked (mask_*.go), as a whole or as they go by (dump.go).

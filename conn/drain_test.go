@@ -1,7 +1,6 @@
 package conn
 
 import (
-	"errors"
 	"net"
 	"strings"
 	"testing"
@@ -29,7 +28,7 @@ func TestDrain(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			m := newMemory(ok + tc.body)
-			c := New(m, &Buffers{})
+			c := newConn(m, &Buffers{})
 			c.Write([]byte(get), nil, true)
 			readHead(t, c)
 			if got := c.Drain(tc.max, time.Second); got != tc.want || got != c.Reusable() {
@@ -67,24 +66,10 @@ func TestDrainThenExchange(t *testing.T) {
 	}
 }
 
-func TestDrainClearsItsDeadline(t *testing.T) {
-	m := newMemory(okLength)
-	m.cut = func() int { return len(okLength) - 1 }
-	w := &watched{Conn: m}
-	c := New(w, &Buffers{})
-	c.Write([]byte(get), nil, true)
-	readHead(t, c)
-	if !c.Drain(1000, time.Second) {
-		t.Error("not drained")
-	}
-	if len(w.deadlines) != 2 || w.deadlines[0].IsZero() || !w.deadlines[1].IsZero() {
-		t.Errorf("deadlines %v, want one and none", w.deadlines)
-	}
-}
-
 func TestDrainPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, p := overPipe.meet(t)
+		client, server := net.Pipe()
+		c, p := overPipe.over(t, deadlineless{client, nil}, server)
 		p.answers(ok + "Content-Length: 9\r\n\r\nhello") // and no more
 		c.Write([]byte(get), nil, true)
 		readHead(t, c)
@@ -98,22 +83,12 @@ func TestDrainPatience(t *testing.T) {
 	})
 }
 
-// Without a deadline nothing bounds the wait: such a rest is not read.
-func TestDrainWithoutDeadlines(t *testing.T) {
-	m := newMemory(okLength)
-	m.cut = func() int { return len(okLength) - 1 }
-	c := New(deadlineless{m, errors.New("no deadlines here")}, &Buffers{})
-	c.Write([]byte(get), nil, true)
-	readHead(t, c)
-	if c.Drain(1000, time.Second) || c.Reusable() {
-		t.Error("drained")
-	}
-}
-
-// deadlineless is a conn that has no deadlines.
+// deadlineless is a conn that refuses deadlines, or, without err, ignores them.
 type deadlineless struct {
 	net.Conn
 	err error
 }
 
-func (d deadlineless) SetReadDeadline(time.Time) error { return d.err }
+func (d deadlineless) SetDeadline(time.Time) error      { return d.err }
+func (d deadlineless) SetReadDeadline(time.Time) error  { return d.err }
+func (d deadlineless) SetWriteDeadline(time.Time) error { return d.err }

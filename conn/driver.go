@@ -10,7 +10,16 @@ import (
 //
 // DialContext must return soon after its context ends: a session's Close waits
 // for it. It may be called from many goroutines at once. network is always
-// "tcp", address is host:port (an IPv6 literal in brackets).
+// "tcp", address is host:port (an IPv6 literal in brackets). It returns a
+// connection or an error; a nil pointer as a connection is an error.
+//
+// A *net.TCPConn or *net.UnixConn is used as a socket. Of any other type, *tls.Conn
+// included, only Read, Write, Close and, once, RemoteAddr are called, each on a goroutine
+// of the session's: it may wrap or embed another and needs no deadlines. Its Read must be
+// allowed beside a Write, and its Close must end both. One that panics in a method or ends
+// its goroutine is closed. One that blocks in Close keeps its slot of the limits for 3 s;
+// a Close that failed, or takes longer than 100 ms, is followed by one SetDeadline in
+// the past.
 type Driver interface {
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 }

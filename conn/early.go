@@ -109,13 +109,10 @@ func (c *Conn) watchOut() {
 	w := &c.watch
 	c.watched = true
 	switch {
-	case w.set || w.unable || w.found != unheard:
+	case w.set || w.found != unheard:
 		return
 	case w.timer != nil:
 		w.timer.Reset(watchAfter)
-	case c.sock.SetReadDeadline(time.Time{}) != nil:
-		w.unable = true
-		return
 	default:
 		w.ended, w.told = make(chan struct{}, 1), make(chan struct{}, 1)
 		w.timer = time.AfterFunc(watchAfter, c.listen)
@@ -152,7 +149,11 @@ func (w *watch) leave(now bool, s *socket) {
 // listen is the watch's goroutine.
 func (c *Conn) listen() {
 	defer func() { c.watch.ended <- struct{}{} }()
-	defer func() { _ = recover() }() // a driver's SetWriteDeadline must not take others along
+	defer func() {
+		if v := recover(); v != nil {
+			c.pending = besidePanic(v)
+		}
+	}()
 	var a ahead
 	for over := false; !over; {
 		var found finding
@@ -194,12 +195,12 @@ func (w *watch) note(found finding, s *socket) {
 func (c *Conn) Answered() <-chan struct{} { return c.watch.told }
 
 // hearMore reads once where what is there tells nothing. over says that nothing
-// is left to be found. A driver's Read that panics ends the connection,
-// as it does on the owner's goroutine, and not the program.
+// is left to be found. A Tap that panics ends the connection, as it does on the
+// owner's goroutine, and not the program.
 func (c *Conn) hearMore(a *ahead) (found finding, over bool) {
 	defer func() {
 		if v := recover(); v != nil {
-			c.pending = fmt.Errorf("reading beside the writing panicked: %v", v)
+			c.pending = besidePanic(v)
 			found, over = gone, true
 		}
 	}()
@@ -262,6 +263,10 @@ func (c *Conn) hearAnswer(a *ahead) (found finding, over bool) {
 		return final, true
 	}
 	return whole, false
+}
+
+func besidePanic(v any) error {
+	return fmt.Errorf("reading beside the writing panicked: %w", NewPanicError(v))
 }
 
 // statusAt is where a status line has its code.
@@ -371,9 +376,7 @@ func (c *Conn) refused(err error) error {
 // that refuse a body answer and close, and the reset that follows leaves what came
 // before it readable.
 func (c *Conn) lookBehind() bool {
-	if c.sock.SetReadDeadline(time.Now().Add(c.watch.look)) != nil {
-		return false
-	}
+	c.sock.SetReadDeadline(time.Now().Add(c.watch.look))
 	defer c.sock.SetReadDeadline(time.Time{})
 	c.borrow()
 	var h http1.Head
@@ -389,16 +392,12 @@ func (c *Conn) lookBehind() bool {
 
 // AwaitContinue waits, behind a head that expects 100-continue and of which no
 // body was sent, for the server's leave to send that (RFC 9110 §10.1.1). It is
-// given by a 100, and also when patience is over or can't be kept, as servers need
-// not know of it. Where proceed is false without an error, ReadHead tells what came
+// given by a 100, and also when patience is over, as servers need not know of it. Where proceed is false without an error, ReadHead tells what came
 // instead. The error is the cause of an interruption.
 func (c *Conn) AwaitContinue(patience time.Duration, limits http1.Limits) (proceed bool, err error) {
 	c.unwatch()
-	if c.sock.SetReadDeadline(time.Now().Add(patience)) == nil {
-		defer c.sock.SetReadDeadline(time.Time{})
-	} else if c.sock.cause.Load() == nil {
-		return true, nil
-	}
+	c.sock.SetReadDeadline(time.Now().Add(patience))
+	defer c.sock.SetReadDeadline(time.Time{})
 	c.borrow()
 	var h http1.Head
 	for {

@@ -125,7 +125,18 @@ func (e *Error) Error() string {
 	if e.RemoteAddr == nil {
 		return e.Op.String() + ": " + e.Err.Error()
 	}
-	return e.Op.String() + " " + e.RemoteAddr.String() + ": " + e.Err.Error()
+	return e.Op.String() + " " + AddrText(e.RemoteAddr) + ": " + e.Err.Error()
+}
+
+// AddrText is a.String(), but that a driver's own type which panics in there takes nobody
+// along.
+func AddrText(a net.Addr) (text string) {
+	defer func() {
+		if v := recover(); v != nil {
+			text = fmt.Sprintf("(no address: the driver's panicked: %v)", v)
+		}
+	}()
+	return a.String()
 }
 
 // Unwrap returns the cause.

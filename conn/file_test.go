@@ -137,7 +137,7 @@ func TestSendUnreadableFile(t *testing.T) {
 
 func TestSendFileToFailingConn(t *testing.T) {
 	m := &memory{room: len(get) + 3, full: errFull}
-	c := New(m, &Buffers{})
+	c := newConn(m, &Buffers{})
 	c.Write([]byte(get), nil, false)
 	sent, err := c.SendFile(openFile(t, "hello"), 5)
 	wantError(t, err, errFull)

@@ -36,7 +36,7 @@ func converse(t *testing.T, method string, in []byte, cut func() int, size int) 
 	t.Helper()
 	m := newMemory("")
 	m.in, m.cut = in, cut
-	c := New(m, &Buffers{})
+	c := newConn(m, &Buffers{})
 	if _, err := c.Write([]byte(get), nil, true); err != nil {
 		t.Fatal(err)
 	}

@@ -151,7 +151,7 @@ func TestInterruptSockets(t *testing.T) {
 // checkInterrupted tries what may come after an interruption.
 func checkInterrupted(t *testing.T, c *Conn) {
 	t.Helper()
-	if c.Alive(0) || c.Alive(time.Hour) {
+	if c.Alive(time.Hour) || c.Alive(0) {
 		t.Error("alive")
 	}
 	sent, err := c.Write([]byte(get), nil, true)
@@ -241,7 +241,7 @@ func TestInterruptHandshake(t *testing.T) {
 func TestInterruptPanickingClose(t *testing.T) {
 	c := New(panickingClose{newMemory("")}, &Buffers{})
 	c.Interrupt(errFirst)
-	if c.Alive(0) {
+	if c.Alive(time.Hour) {
 		t.Error("alive")
 	}
 	c.Close()

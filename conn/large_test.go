@@ -72,7 +72,7 @@ func TestLargeBodiesAllocateLittle(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var b Buffers
 			read := func() (used uint64) {
-				c := New(newMemory(in), &b)
+				c := newConn(newMemory(in), &b)
 				c.Write([]byte(get), nil, true)
 				readHead(t, c)
 				return allocated(func() {

@@ -39,7 +39,7 @@ func TestHeadTooLarge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := newMemory(tc.in)
 			m.loop = []byte(tc.loop)
-			c := New(m, &Buffers{})
+			c := newConn(m, &Buffers{})
 			c.Write([]byte(get), nil, true)
 			var err error
 			used := allocated(func() {
@@ -71,7 +71,7 @@ func TestHeadLimits(t *testing.T) {
 		"a byte too long": {http1.Limits{Bytes: len(head) - 1}, ErrTooLarge},
 		"a field more":    {http1.Limits{Fields: 2}, ErrTooLarge},
 	} {
-		c := New(newMemory(head), &Buffers{})
+		c := newConn(newMemory(head), &Buffers{})
 		_, err := c.ReadHead("GET", new(http1.Head), nil, tc.limits, 0)
 		if !errors.Is(err, tc.want) {
 			t.Errorf("%s: %v", name, err)
@@ -85,7 +85,7 @@ func TestBodyTooLarge(t *testing.T) {
 	payload := text(100_000)
 	for name, in := range bodies(payload) {
 		for _, max := range []int64{0, 1, 99_999, 100_000, 100_001} {
-			c := New(newMemory(in), &Buffers{})
+			c := newConn(newMemory(in), &Buffers{})
 			c.Write([]byte(get), nil, true)
 			got := receive(c, "GET", max)
 			if max == 0 || max >= 100_000 {
@@ -115,7 +115,7 @@ func TestEndlessBody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := newMemory(tc.in)
 			m.loop = []byte(tc.loop)
-			c := New(m, &Buffers{})
+			c := newConn(m, &Buffers{})
 			c.Write([]byte(get), nil, true)
 			var got reply
 			used := allocated(func() { got = receive(c, "GET", most) })
@@ -136,7 +136,7 @@ func TestBodyTooLargeByItsLength(t *testing.T) {
 	head := len(m.in)
 	m.loop = []byte("x")
 	m.cut = func() int { return head }
-	c := New(m, &Buffers{})
+	c := newConn(m, &Buffers{})
 	c.Write([]byte(get), nil, true)
 	wantError(t, receive(c, "GET", 1000).err, ErrTooLarge)
 	if m.read != head {
@@ -153,7 +153,7 @@ func TestPromisedLength(t *testing.T) {
 		for at, few := range map[string]string{"none": "", "some": "hello"} {
 			m := newMemory(head + few)
 			m.cut = func() int { return len(head) }
-			c := New(m, &Buffers{})
+			c := newConn(m, &Buffers{})
 			c.Write([]byte(get), nil, true)
 			var got reply
 			used := allocated(func() { got = receive(c, "GET", 0) })
@@ -177,7 +177,7 @@ func TestGrowth(t *testing.T) {
 		"one chunk":   {okChunked + chunks(payload, len(payload)), 3},
 		"until close": {ok + "\r\n" + payload, 4}, // doubles once more to see the end
 	} {
-		c := New(newMemory(tc.in), &Buffers{})
+		c := newConn(newMemory(tc.in), &Buffers{})
 		c.Write([]byte(get), nil, true)
 		readHead(t, c)
 		var n int

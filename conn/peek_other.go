@@ -2,5 +2,8 @@
 
 package conn
 
-// peek can't look on this system; a read with a short deadline does instead.
-func peek(uintptr) sight { return sightNone }
+// canPeek tells that a socket can be looked at. Where it can't, all are used as a
+// driver's own type is.
+const canPeek = false
+
+func peek(uintptr) sight { return sightClosed }

@@ -4,6 +4,9 @@ package conn
 
 import "syscall"
 
+// canPeek tells that a socket can be looked at without reading.
+const canPeek = true
+
 // peek looks at the first byte in the receive queue. It costs little more than a
 // call into the kernel does.
 func peek(fd uintptr) sight {

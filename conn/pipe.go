@@ -86,7 +86,6 @@ func (c *Conn) Splice(p *Pipe) (n int, done bool, err error) {
 	want := min(c.body.Want(), int64(p.size))
 	n, err = p.fill(c.sock.raw, int(want))
 	c.body.Took(n)
-	c.unseen = int64(n) == want
 	c.finished = c.body.Done()
 	switch {
 	case err == nil:

@@ -1,9 +1,7 @@
 package conn
 
 import (
-	"errors"
 	"io"
-	"net"
 	"time"
 
 	"github.com/seed53b03582/troupe/conn/http1"
@@ -37,13 +35,13 @@ func (c *Conn) Send(p []byte) (n int, err error) {
 	return n, err
 }
 
-// GiveUpSoon bounds what is still read behind a Send that failed with cause: what the
-// server had answered before is there already.
-func (c *Conn) GiveUpSoon(cause error) {
-	err := c.sock.SetReadDeadline(time.Now().Add(lookTime))
-	if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.ErrClosedPipe) {
-		c.Interrupt(cause) // a driver without deadlines: the Read might have no end
-	}
+// Unsure tells that a Send which failed may have handed over more than it told.
+func (c *Conn) Unsure() bool { return c.sock.unsure() }
+
+// GiveUpSoon bounds what is still read behind a Send that failed: what the server had
+// answered before is there already.
+func (c *Conn) GiveUpSoon() {
+	c.sock.SetReadDeadline(time.Now().Add(lookTime))
 }
 
 // PatientUntil bounds the reads to come; the zero time does not.

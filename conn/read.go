@@ -137,7 +137,6 @@ func (c *Conn) fill() error {
 	}
 	n, err := c.read(c.buf[c.w:])
 	c.w += n
-	c.unseen = c.w == len(c.buf)
 	if n > 0 {
 		return nil
 	}
@@ -160,10 +159,10 @@ func (c *Conn) read(p []byte) (int, error) {
 	return n, err
 }
 
-// readError makes the peer's FIN an io.EOF: crypto/tls calls one inside a record
-// unexpected.
+// readError makes the peer's FIN an io.EOF: the TLS of this connection calls one inside
+// a record unexpected. From below, as from a driver's TLS, that is an error.
 func (c *Conn) readError(err error) error {
-	if (err == io.EOF || err == io.ErrUnexpectedEOF) && c.sock.cause.Load() == nil {
+	if (err == io.EOF || c.secure && err == io.ErrUnexpectedEOF) && c.sock.cause.Load() == nil {
 		return io.EOF
 	}
 	return c.sock.why(err)
@@ -246,7 +245,6 @@ func (c *Conn) readPayload(p []byte) (int, error) {
 	n, err := c.read(p)
 	c.showBody(p[:n])
 	c.body.Took(n)
-	c.unseen = n == len(p)
 	c.finished = c.body.Done()
 	if err != nil && !c.finished {
 		return n, c.bodyEnd(c.readError(err))
@@ -372,9 +370,7 @@ func (c *Conn) Drain(max int64, patience time.Duration) bool {
 	if c.body.Framing() != http1.FramingChunked && c.body.Want() > max+int64(c.w-c.r) {
 		return false
 	}
-	if c.sock.SetReadDeadline(time.Now().Add(patience)) != nil {
-		return c.finished // patience could not be kept
-	}
+	c.sock.SetReadDeadline(time.Now().Add(patience))
 	defer c.sock.SetReadDeadline(time.Time{})
 	lent := c.buffers.get()
 	defer c.buffers.put(lent)

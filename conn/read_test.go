@@ -82,7 +82,7 @@ func TestReadFillsItsSlice(t *testing.T) {
 				t.Run(fmt.Sprintf("%s, %d from %s", name, size, piece), func(t *testing.T) {
 					m := newMemory(in)
 					m.cut = cut
-					c := New(m, &Buffers{})
+					c := newConn(m, &Buffers{})
 					c.Write([]byte(get), nil, true)
 					readHead(t, c)
 					if got := readBy(t, c, size); got != payload {
@@ -176,7 +176,7 @@ func TestReadTellsTheEnd(t *testing.T) {
 				sizes = sizes[1:]
 				return n
 			}
-			c := New(m, &Buffers{})
+			c := newConn(m, &Buffers{})
 			c.Write([]byte(get), nil, true)
 			readHead(t, c)
 			var got []string
@@ -210,7 +210,7 @@ func TestReadGivesDataBesideAnError(t *testing.T) {
 		"cut length":     {ok + "Content-Length: 9\r\n\r\nhello", "hello", http1.ErrTruncated},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := New(newMemory(tc.in), &Buffers{})
+			c := newConn(newMemory(tc.in), &Buffers{})
 			c.Write([]byte(get), nil, true)
 			readHead(t, c)
 			p := make([]byte, 100)
@@ -231,7 +231,7 @@ func TestReadGivesDataBesideAnError(t *testing.T) {
 // A Read of nothing takes in framing that is there, and waits for nothing.
 func TestReadNothing(t *testing.T) {
 	m := newMemory(okChunked + "0\r\n\r\n")
-	c := New(m, &Buffers{})
+	c := newConn(m, &Buffers{})
 	c.Write([]byte(get), nil, true)
 	readHead(t, c)
 	if n, done, err := c.Read(nil, true); n != 0 || !done || err != nil {
@@ -239,7 +239,7 @@ func TestReadNothing(t *testing.T) {
 	}
 	m = newMemory(okLength)
 	m.cut = func() int { return len(ok + "Content-Length: 5\r\n\r\n") }
-	c = New(m, &Buffers{})
+	c = newConn(m, &Buffers{})
 	c.Write([]byte(get), nil, true)
 	readHead(t, c)
 	if n, done, err := c.Read(nil, true); n != 0 || done || err != nil {
@@ -250,7 +250,7 @@ func TestReadNothing(t *testing.T) {
 // ReadAll appends: what the slice held stays.
 func TestReadAllAppends(t *testing.T) {
 	for name, in := range bodies("hello") {
-		c := New(newMemory(in), &Buffers{})
+		c := newConn(newMemory(in), &Buffers{})
 		c.Write([]byte(get), nil, true)
 		var h http1.Head
 		dst, err := c.ReadHead("GET", &h, nil, http1.Limits{}, 0)

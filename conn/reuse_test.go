@@ -42,7 +42,7 @@ func TestReusable(t *testing.T) {
 		{"a body for 204", "GET", whole, "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c := New(newMemory(tc.in), &Buffers{})
+			c := newConn(newMemory(tc.in), &Buffers{})
 			tc.request(c)
 			if c.Reusable() {
 				t.Error("reusable before the answer")
@@ -62,7 +62,7 @@ func TestReusable(t *testing.T) {
 // One that was never used is reusable, until something is written.
 func TestReusableNew(t *testing.T) {
 	m := newMemory("")
-	c := New(m, &Buffers{})
+	c := newConn(m, &Buffers{})
 	if !c.Reusable() || c.Finished() {
 		t.Errorf("reusable %t, finished %t", c.Reusable(), c.Finished())
 	}
@@ -81,7 +81,7 @@ func TestReusableNew(t *testing.T) {
 func TestReusableFromExchangeToExchange(t *testing.T) {
 	m := newMemory(okLength)
 	m.again = true
-	c := New(m, &Buffers{})
+	c := newConn(m, &Buffers{})
 	for range 3 {
 		c.Write([]byte(get), nil, true)
 		if c.Reusable() || c.Finished() {

@@ -2,19 +2,11 @@ package conn
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync/atomic"
 	"syscall"
-	"time"
 )
-
-// lookWait is how long a look waits at a socket that offers no raw access, where
-// only a read with a deadline can tell: long enough to see what has arrived, too
-// short to be felt.
-const lookWait = 100 * time.Microsecond
 
 // sight is what a look at the receive side finds without taking anything.
 type sight uint8
@@ -23,19 +15,23 @@ const (
 	sightQuiet  sight = iota // nothing has arrived
 	sightBytes               // bytes wait
 	sightClosed              // FIN or an error
-	sightNone                // the socket can't be looked at without reading
+	sightNone                // nobody has asked a driver's connection
 )
 
-// socket is the driver's net.Conn with the two things TLS must not hide: a look
-// at what waits without blocking, and whether the peer really closed.
+// socket is what lies under a Conn with the two things TLS must not hide: a look at
+// what waits without blocking, and whether the peer really closed. One of raw, own and
+// under tells how to look.
 type socket struct {
 	cause atomic.Pointer[error] // why the socket was closed from outside
-	raw   syscall.RawConn       // nil where the driver's conn has none
+	raw   syscall.RawConn       // of a socket of package net
+	own   *foreign              // a driver's own type
+	under *socket               // what the TLS with a proxy lies over
 	net.Conn
 
 	// noWait makes Read answer errWouldBlock instead of blocking: a look
 	// through the TLS layer. Owner: the connection's goroutine.
 	noWait bool
+	takes  int // how much a Read takes that has to be begun for a look
 	// sawEOF tells that the peer's FIN was read. Over TLS without a
 	// close_notify before it, that is an incomplete close (RFC 9112 §9.8).
 	sawEOF bool
@@ -49,14 +45,31 @@ type socket struct {
 	found sight
 }
 
-// open takes over the driver's conn.
+// open takes over what Dial or DialThrough gave.
 func (s *socket) open(nc net.Conn) {
 	s.Conn = nc
-	if sc, ok := nc.(syscall.Conn); ok {
-		if raw, err := sc.SyscallConn(); err == nil {
-			s.raw = raw
-		}
+	var sc syscall.Conn
+	switch nc := nc.(type) {
+	case *foreign:
+		s.own = nc
+	case *proxyTLS:
+		s.under = nc.under
+	case *net.TCPConn:
+		sc = nc
+	case *net.UnixConn:
+		sc = nc
 	}
+	if sc != nil {
+		s.raw, _ = sc.SyscallConn() // fails only for nil
+	}
+}
+
+// floor is the socket itself, also where the TLS with a proxy lies over it.
+func (s *socket) floor() *socket {
+	if s.under != nil {
+		return s.under
+	}
+	return s
 }
 
 // errWouldBlock says that a look found nothing. crypto/tls keeps its state sound
@@ -71,55 +84,24 @@ func (wouldBlock) Temporary() bool { return true }
 
 // Read reads from the socket, or, during a look, only what is there already.
 func (s *socket) Read(p []byte) (int, error) {
-	if s.noWait && s.raw != nil && s.look() == sightQuiet {
+	if s.noWait && s.look() == sightQuiet {
 		return 0, errWouldBlock
 	}
-	n, err := s.read(p)
+	n, err := s.Conn.Read(p)
 	if err == io.EOF && n == 0 {
 		s.sawEOF = true
-	} else if err != nil && n == 0 && IsTimeout(err) {
-		return 0, s.passing(err)
 	}
 	return n, err
-}
-
-// passing makes a deadline's error one after which TLS can be read on: not every
-// driver's is temporary.
-func (s *socket) passing(err error) error {
-	if s.noWait {
-		return errWouldBlock
-	}
-	if t, ok := err.(interface{ Temporary() bool }); ok && t.Temporary() { // as crypto/tls asks
-		return err
-	}
-	return timedOut{err}
-}
-
-// timedOut is a driver's deadline error.
-type timedOut struct{ error }
-
-func (timedOut) Timeout() bool   { return true }
-func (timedOut) Temporary() bool { return true }
-func (e timedOut) Unwrap() error { return e.error }
-
-// maxEmptyReads bounds Reads that give neither bytes nor an error. A conn may do
-// that now and then; crypto/tls would ask one that keeps doing it for ever.
-const maxEmptyReads = 100
-
-func (s *socket) read(p []byte) (n int, err error) {
-	for range maxEmptyReads {
-		if n, err = s.Conn.Read(p); n > 0 || err != nil || len(p) == 0 {
-			return n, err
-		}
-	}
-	return 0, io.ErrNoProgress
 }
 
 // see looks at the socket and takes nothing. Any goroutine may call it: it uses
 // the descriptor without the read lock, which a blocked Read would hold.
 func (s *socket) see() sight {
-	if s.raw == nil {
-		return sightNone
+	switch s = s.floor(); {
+	case s.own != nil:
+		return s.own.see()
+	case s.raw == nil:
+		return sightQuiet
 	}
 	what := sightClosed
 	if err := s.raw.Control(func(fd uintptr) { what = peek(fd) }); err != nil {
@@ -130,7 +112,12 @@ func (s *socket) see() sight {
 
 // look is see for the connection's own goroutine.
 func (s *socket) look() sight {
-	if s.peek == nil {
+	switch {
+	case s.own != nil:
+		return s.own.look(s.takes)
+	case s.raw == nil:
+		return sightQuiet
+	case s.peek == nil:
 		s.peek = func(fd uintptr) { s.found = peek(fd) }
 	}
 	if err := s.raw.Control(s.peek); err != nil {
@@ -141,24 +128,19 @@ func (s *socket) look() sight {
 
 // quiet tells whether the connection r reads from (the socket, or TLS over it)
 // is open with nothing unasked for on it. Only for connections that expect
-// nothing. Where it is fresh, what had to be taken to see it is kept: a greeting.
-func (s *socket) quiet(r net.Conn, fresh bool) bool {
-	if r == net.Conn(s) && s.raw != nil {
+// nothing. Where it is fresh, what had to be taken to see it is kept: a greeting. A driver's
+// Read that has to be begun for the look takes so many bytes.
+func (s *socket) quiet(r net.Conn, takes int, fresh bool) bool {
+	floor := s.floor()
+	floor.takes = takes
+	if r == net.Conn(s) && floor == s {
 		return s.look() == sightQuiet
 	}
 	// Through TLS: session tickets wait unread on a fresh connection and are no
 	// answer (RFC 8446 §4.6.1), an alert is the end. Reading makes TLS eat the
 	// first and report the second.
-	s.noWait = true
-	defer func() { s.noWait = false }()
-	if s.raw == nil {
-		if err := s.SetReadDeadline(time.Now().Add(lookWait)); err != nil {
-			// Without deadlines there is no way to look. Any other error means
-			// that the socket is not fit for use.
-			return errors.Is(err, os.ErrNoDeadline) || errors.Is(err, errors.ErrUnsupported)
-		}
-		defer s.SetReadDeadline(time.Time{})
-	}
+	floor.noWait = true
+	defer func() { floor.noWait = false }()
 	size := 1
 	if fresh {
 		size = greetingSize
@@ -172,35 +154,27 @@ func (s *socket) quiet(r net.Conn, fresh bool) bool {
 	if errors.As(err, &remote) && remote.Op == "remote error" { // crypto/tls keeps the type of alerts to itself
 		s.alert = err
 	}
-	var timeout net.Error
-	return n == 0 && errors.As(err, &timeout) && timeout.Timeout()
+	return n == 0 && errors.Is(err, errWouldBlock)
 }
 
-// interrupt closes the socket from outside; the first cause is kept. A read or
-// write under way returns at once.
+// unsure tells that more of a request may have been written than was told.
+func (s *socket) unsure() bool {
+	f := s.floor().own
+	return f != nil && f.unsure.Load()
+}
+
+// sure begins a request.
+func (s *socket) sure() {
+	if f := s.floor().own; f != nil {
+		f.unsure.Store(false)
+	}
+}
+
+// interrupt closes the socket from outside, whatever lies over it, and waits for
+// nothing; the first cause is kept. A read or write under way returns at once.
 func (s *socket) interrupt(cause error) {
 	s.cause.CompareAndSwap(nil, &cause)
-	s.Close()
-}
-
-// Close closes the socket. A driver's own type must not take others along if it
-// panics in there, or ends its goroutine.
-func (s *socket) Close() error {
-	if _, ok := s.Conn.(*net.TCPConn); ok {
-		return s.Conn.Close()
-	}
-	done := make(chan error, 1)
-	go func() {
-		err := errors.New("the driver's connection did not return from Close")
-		defer func() {
-			if r := recover(); r != nil {
-				err = fmt.Errorf("the driver's connection panicked in Close: %v", r)
-			}
-			done <- err
-		}()
-		err = s.Conn.Close()
-	}()
-	return <-done
+	s.floor().Conn.Close()
 }
 
 // why returns the cause given to interrupt, or err where there was none.

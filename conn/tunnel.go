@@ -32,9 +32,9 @@ const (
 //
 // A failure is an *Error of OpDial with a *ProxyError in it, also in the TLS
 // handshake with the proxy: OpTLS is the origin's. The end of ctx closes the socket
-// at once and is the error. Over plain TCP the driver's own connection is returned.
-func DialThrough(ctx context.Context, d Driver, p *Proxy, scheme, address string) (through net.Conn, err error) {
-	nc, err := Dial(ctx, d, p.address)
+// at once and is the error. k is Dial's.
+func DialThrough(ctx context.Context, d Driver, p *Proxy, scheme, address string, k *Keeper) (through net.Conn, err error) {
+	nc, err := Dial(ctx, d, p.address, k)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err() // not what its end made of the driver's
@@ -43,10 +43,11 @@ func DialThrough(ctx context.Context, d Driver, p *Proxy, scheme, address string
 		}
 		return nil, &Error{Op: OpDial, Err: &ProxyError{Proxy: p.String(), Phase: phaseConnecting, Err: err}}
 	}
-	s := &socket{Conn: nc}
+	s := &socket{}
+	s.open(nc)
 	unwatch := s.endWith(ctx)
 	fault := &ProxyError{Proxy: p.String(), Phase: phaseHandshake}
-	defer func() { // also where the driver's connection panics or ends the goroutine
+	defer func() {
 		cut := unwatch()
 		if through != nil && !cut {
 			return
@@ -282,13 +283,9 @@ func (t *proxyTLS) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// closeGrace is what the close_notify may take. crypto/tls would give it 5 s, while
-// whoever cuts a connection off waits.
-const closeGrace = 100 * time.Millisecond
-
 // Close says so to the proxy where that takes no time.
 func (t *proxyTLS) Close() error {
-	give := time.AfterFunc(closeGrace, func() { t.under.Close() })
-	defer give.Stop()
+	enough := time.AfterFunc(closeGrace, func() { t.under.interrupt(ErrClosed) })
+	defer enough.Stop()
 	return t.Conn.Close()
 }

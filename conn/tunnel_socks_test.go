@@ -75,7 +75,7 @@ func TestSOCKS5(t *testing.T) {
 					origin(nc, tc.scheme)
 				}
 			})
-			nc, err := DialThrough(t.Context(), TCP(), parseProxy(t, tc.proxy+address), tc.scheme, tc.address)
+			nc, err := DialThrough(t.Context(), TCP(), parseProxy(t, tc.proxy+address), tc.scheme, tc.address, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -115,7 +115,7 @@ func TestSOCKS5Refused(t *testing.T) {
 				nc.(*net.TCPConn).CloseWrite()
 				io.Copy(io.Discard, nc)
 			}))
-			nc, err := DialThrough(t.Context(), TCP(), p, "https", "example.com:443")
+			nc, err := DialThrough(t.Context(), TCP(), p, "https", "example.com:443", nil)
 			wantRefusal(t, nc, err, tc.says, p.String(), "SOCKS5 example.com:443")
 			if tc.is != nil {
 				wantError(t, err, tc.is)

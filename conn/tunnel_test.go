@@ -128,7 +128,7 @@ func TestDialThrough(t *testing.T) {
 				origin(nc, tc.scheme)
 			}))
 			p := parseProxy(t, tc.proxy+"://"+tc.user+address)
-			nc, err := DialThrough(t.Context(), TCP(), p, tc.scheme, "example.com:443")
+			nc, err := DialThrough(t.Context(), TCP(), p, tc.scheme, "example.com:443", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -154,7 +154,7 @@ func TestConnectTarget(t *testing.T) {
 	} {
 		var seen string
 		at, wait := listening(t, func(nc net.Conn) { connects(nc, &seen, tunnelled) })
-		nc, err := DialThrough(t.Context(), TCP(), parseProxy(t, "http://"+at), "https", address)
+		nc, err := DialThrough(t.Context(), TCP(), parseProxy(t, "http://"+at), "https", address, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,7 +228,7 @@ func TestConnectRefused(t *testing.T) {
 					io.Copy(io.Discard, nc) // until it is closed
 				}))
 				p := parseProxy(t, scheme+"://"+tc.user+address)
-				nc, err := DialThrough(t.Context(), TCP(), p, "https", "example.com:443")
+				nc, err := DialThrough(t.Context(), TCP(), p, "https", "example.com:443", nil)
 				e := wantRefusal(t, nc, err, append(tc.says, p.String())...)
 				if e.Status != tc.status || e.Proxy != p.String() {
 					t.Errorf("status %d of %s", e.Status, e.Proxy)
@@ -250,7 +250,7 @@ func TestConnectBadTarget(t *testing.T) {
 			t.Error("something was sent")
 		}
 	}))
-	nc, err := DialThrough(t.Context(), TCP(), p, "https", "a b\r\nX: y:443")
+	nc, err := DialThrough(t.Context(), TCP(), p, "https", "a b\r\nX: y:443", nil)
 	if nc != nil || err == nil {
 		t.Errorf("%v, %v", nc, err)
 	}
@@ -264,14 +264,14 @@ func TestDialThroughNoProxy(t *testing.T) {
 	l.Close()
 	for _, scheme := range []string{"http", "https", "socks5"} {
 		p := parseProxy(t, scheme+"://mallory:s3cret@"+l.Addr().String())
-		nc, err := DialThrough(t.Context(), TCP(), p, "https", "example.com:443")
+		nc, err := DialThrough(t.Context(), TCP(), p, "https", "example.com:443", nil)
 		wantRefusal(t, nc, err, p.String(), "connecting")
 		wantError(t, err, syscall.ECONNREFUSED)
 	}
 	p := parseProxy(t, "http://"+l.Addr().String())
 	nc, err := DialThrough(t.Context(), driver(func(context.Context, string, string) (net.Conn, error) {
 		return nil, ErrDriverNotStarted
-	}), p, "http", "example.com:80")
+	}), p, "http", "example.com:80", nil)
 	wantRefusal(t, nc, err)
 	if !Local(err) {
 		t.Errorf("%v is not this machine's fault", err)
@@ -295,7 +295,7 @@ func TestDialThroughTLSFails(t *testing.T) {
 			if name == "not trusted" {
 				p.tls.RootCAs = nil
 			}
-			nc, err := DialThrough(t.Context(), TCP(), p, "https", "example.com:443")
+			nc, err := DialThrough(t.Context(), TCP(), p, "https", "example.com:443", nil)
 			e := wantRefusal(t, nc, err, append(tc.says, "TLS handshake: 127.0.0.1:")...)
 			var failed *TLSError
 			if !errors.As(e, &failed) || failed.Host != "127.0.0.1" {
@@ -323,7 +323,7 @@ func TestForwardTruncated(t *testing.T) {
 					nc.CloseWrite()
 				}
 			})
-			nc, err := DialThrough(t.Context(), TCP(), parseProxy(t, "https://"+address), "http", "example.com:80")
+			nc, err := DialThrough(t.Context(), TCP(), parseProxy(t, "https://"+address), "http", "example.com:80", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -355,7 +355,7 @@ func TestProxyTLSClose(t *testing.T) {
 				}
 			}()
 			d := driver(func(context.Context, string, string) (net.Conn, error) { return client, nil })
-			nc, err := DialThrough(t.Context(), d, parseProxy(t, "https://example.com"), "http", "a:80")
+			nc, err := DialThrough(t.Context(), d, parseProxy(t, "https://example.com"), "http", "a:80", nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -36,7 +36,7 @@ func TestWriteEvidence(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			m := &memory{room: tc.room, full: errFull}
-			c := New(m, &Buffers{})
+			c := newConn(m, &Buffers{})
 			sent, err := c.Write(head, tc.body, tc.whole)
 			wantError(t, err, errFull)
 			if sent != tc.want || m.wrote != tc.room {
@@ -69,7 +69,7 @@ func (failsAfter) Write(p []byte) (int, error) { return len(p), errFull }
 
 func TestWriteEvidenceOfMore(t *testing.T) {
 	m := &memory{room: len(get) + 5, full: errFull}
-	c := New(m, &Buffers{})
+	c := newConn(m, &Buffers{})
 	if sent, err := c.Write([]byte(get), nil, false); sent != SentPart || err != nil {
 		t.Fatal(sent, err)
 	}
@@ -84,7 +84,7 @@ func TestWriteEvidenceOfMore(t *testing.T) {
 		}
 	}
 	m.room = -1
-	c = New(m, &Buffers{})
+	c = newConn(m, &Buffers{})
 	c.Write([]byte(get), nil, false)
 	if sent, err := c.More(nil, true); sent != SentAll || err != nil {
 		t.Errorf("sent %v, %v", sent, err)

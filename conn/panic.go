@@ -1,4 +1,4 @@
-package actors
+package conn
 
 import (
 	"fmt"
@@ -8,11 +8,13 @@ import (
 // PanicError is a panic in code that a caller or a driver brought along, caught
 // where it would have hit others.
 type PanicError struct {
-	Value any
-	Stack []byte
+	Value any    // what was given to panic
+	Stack []byte // where, as debug.Stack tells it
 }
 
-func newPanicError(value any) *PanicError {
+// NewPanicError keeps a value that recover gave. It is to be called by the deferred
+// function, so that the stack still shows where the panic was.
+func NewPanicError(value any) *PanicError {
 	return &PanicError{Value: value, Stack: debug.Stack()}
 }
 
