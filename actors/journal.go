@@ -13,9 +13,8 @@ import (
 // handler may be slow, and an actor must not wait for it. Nothing of the logger's is called
 // anywhere else. A nil journal is silent.
 type journal struct {
-	log    *slog.Logger
-	crew   *crew
-	errand errand // what its goroutine does
+	log  *slog.Logger
+	crew *crew
 
 	mu      sync.Mutex
 	queue   []entry
@@ -42,7 +41,7 @@ func newJournal(log *slog.Logger, c *crew) *journal {
 	if log == nil {
 		return nil
 	}
-	return &journal{log: log, crew: c, errand: errand{what: "the Logger's handler does not return"}}
+	return &journal{log: log, crew: c}
 }
 
 // breaker notes that an origin's breaker has changed its state.
@@ -108,7 +107,8 @@ func (j *journal) note(e entry) {
 	j.queue = append(j.queue, e)
 	j.size += e.size
 	if !j.writing {
-		j.writing = j.crew.startErrand(&j.errand, j.write)
+		on := &errand{what: "the Logger's handler does not return"} // its own: the writer before may not have left yet
+		j.writing = j.crew.startErrand(on, func() { j.write(on) })
 	}
 }
 
@@ -139,14 +139,14 @@ func (j *journal) next() (e entry, ok bool) {
 
 // write writes until the queue is empty. Where a handler ends its goroutine
 // (runtime.Goexit), another goes on, in the same place in the crew.
-func (j *journal) write() {
+func (j *journal) write(on *errand) {
 	done := false
 	defer func() {
 		if done {
-			j.crew.finish(&j.errand)
+			j.crew.finish(on)
 			j.crew.leave()
 		} else {
-			go j.write()
+			go j.write(on)
 		}
 	}()
 	for e, ok := j.next(); ok; e, ok = j.next() {
