@@ -314,10 +314,10 @@ func (c *Conn) pace(resumes bool) (long bool, err error) {
 	switch {
 	case w.found == begun:
 		c.sock.SetWriteDeadline(time.Now().Add(w.stall))
-	case w.found > whole, w.found == whole && !time.Now().Before(w.until):
-		return false, ErrAnswered
 	case w.found == whole:
 		c.sock.SetWriteDeadline(w.until)
+	case w.found > whole:
+		return false, ErrAnswered
 	}
 	return w.long, nil
 }

@@ -359,6 +359,37 @@ func TestEarly2xxWholeSockets(t *testing.T) {
 	}
 }
 
+// foundBoth is a connection whose first Write is ended as a 2xx has begun, and returns when
+// that is whole.
+type foundBoth struct {
+	net.Conn
+	c      *Conn
+	writes int
+}
+
+func (f *foundBoth) Write(p []byte) (int, error) {
+	if f.writes++; f.writes > 1 {
+		return len(p), nil
+	}
+	f.c.watch.note(begun, &f.c.sock)
+	f.c.watch.note(whole, &f.c.sock)
+	return len(p) / 2, os.ErrDeadlineExceeded
+}
+
+// A write that was ended only to go on in strides goes on also where the answer is whole by
+// then: its time is not over.
+func TestEarly2xxWholeWhileWoken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := overPipe.meet(t)
+		c.watch.finish = finishTime
+		f := &foundBoth{Conn: c.sock.Conn, c: c}
+		c.sock.Conn, c.direct = f, true
+		if sent, err := c.Write(putHead(1000), make([]byte, 1000), true); sent != SentAll || err != nil || f.writes < 2 {
+			t.Errorf("sent %v, %v, in %d writes", sent, err, f.writes)
+		}
+	})
+}
+
 // A HEAD's answer has no body: it is whole with its head, whatever length that tells.
 func TestEarly2xxOfHead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
