@@ -19,7 +19,8 @@ import (
 //  2. else gets the youngest idle one, unless it wants a younger one (lane.go);
 //  3. else waits, and where the limits and the origin's backoff allow, a dial is
 //     started (for whoever is first when it is done);
-//  4. or is rejected: breaker open, queue full, session closed.
+//  4. or is rejected: breaker open (unless it is held, see hold.go), queue full, session
+//     closed.
 //
 // When MaxConns stands in the way, the oldest idle connection of another origin
 // is ended; where there is none, the origin starves until a slot or a connection
