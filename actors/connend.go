@@ -52,6 +52,9 @@ func (c *connection) end(ctx actor.Context, out outcome, err error) {
 	c.out, c.err = out, err
 	c.close()
 	if c.io != nil && c.io.Gone() != nil && c.sched.crew.run(c.awaitGone) {
+		if c.report == nil {
+			c.report = &connEnded{c.seat, out} // what is known is not to wait for the driver
+		}
 		return
 	}
 	ctx.Stop(ctx.Self())

@@ -18,7 +18,7 @@ package actors
 //	reading      readAll    open | closed            the rest of the body read
 //	reading      abandon    open | closed            a small rest drained, else closed
 //	any          stop       closed                   socket closed
-//	closed       gone       -                        the actor stops
+//	closed       gone       closed                   the actor stops
 //
 // An event without a row is refused: its sender learns that the connection is
 // not there for it.

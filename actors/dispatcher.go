@@ -95,6 +95,8 @@ func (d *dispatcher) handle(ctx actor.Context, message any) bool {
 		p.connLanded(now, m.seat, m.seat.conn.line.told())
 	case *connSilent:
 		p.connSilent(now, m.seat, m.out, m.had)
+	case *connEnded:
+		p.connEnded(now, m.seat, m.out)
 	case *connAnswered:
 		p.answered(now, m.seat, m.out)
 	case *tick:

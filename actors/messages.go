@@ -93,6 +93,13 @@ type connLanded struct {
 	seat *seat
 }
 
+// connEnded: the connection is of no more use, and what that says about its origin. Its
+// slot is taken until its actor has ended, which a driver's Close may hold up.
+type connEnded struct {
+	seat *seat
+	out  outcome
+}
+
 // connSilent: a caller that shares the connection could wait no longer. Nobody else
 // shall join until it answers again.
 type connSilent struct {

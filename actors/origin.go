@@ -75,7 +75,9 @@ type seat struct {
 	silent bool    // a caller gave up on it, and it has not answered since
 	spare  bool    // dialled in place of one that hangs
 	hangs  bool    // its dial takes unusually long
-	room   *origin // whom its end makes room for
+
+	reported bool    // what its end says about its origin has been taken in
+	room     *origin // whom its end makes room for
 
 	turn   link[*seat] // in origin.dialing or origin.idle
 	oldest link[*seat] // in pool.idle or pool.owned

@@ -24,6 +24,7 @@ import (
 //	owned     acquire by owner   busy             granted
 //	owned     giveBack           idle | busy      back in the pool
 //	any       stop               stopping         its actor ends
+//	busy      connEnded          stopping         the same, and what that says is known already
 //	any       closed             gone             the slot is free for who starves or waits
 
 func (p *pool) dial(now instant, o *origin) {
@@ -265,9 +266,6 @@ func (p *pool) closed(now instant, s *seat, out outcome, err error) {
 			p.starving.insertAfter(nil, &r.starving, r)
 		}
 	}
-	for k := s.pinned.front; k != nil; k = s.pinned.front {
-		p.dismiss(now, k.of, conn.ErrClosed)
-	}
 	if was == seatDialing {
 		p.dialFailed(now, s, out, err)
 	} else {
@@ -281,8 +279,26 @@ func (p *pool) closed(now instant, s *seat, out outcome, err error) {
 	p.noteEmpty(now, o)
 }
 
+// connEnded: the connection of s takes no more calls. Its slot is free once its actor has
+// ended.
+func (p *pool) connEnded(now instant, s *seat, out outcome) {
+	if s.state == seatGone {
+		return
+	}
+	p.unlist(s)
+	s.state = seatStopping
+	p.ended(now, s, out)
+}
+
 // ended: a connection has, and what that says about its origin.
 func (p *pool) ended(now instant, s *seat, out outcome) {
+	if s.reported {
+		return
+	}
+	s.reported = true
+	for k := s.pinned.front; k != nil; k = s.pinned.front {
+		p.dismiss(now, k.of, conn.ErrClosed)
+	}
 	o := s.origin
 	switch out {
 	case outcomeOK:

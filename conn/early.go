@@ -89,9 +89,8 @@ type watch struct {
 	until   time.Time // when the time of the upload is over, once its answer is whole
 
 	// The owner's. They stand here for the memory of an idle connection.
-	set    bool // the timer, or the goroutine, is on its way
-	unable bool // the conn has no read deadline: a Read could not be ended
-	head   bool // the request is a HEAD: its answer has no body
+	set  bool // the timer, or the goroutine, is on its way
+	head bool // the request is a HEAD: its answer has no body
 }
 
 // ahead is what of an answer has been read beside the writing. It stays in the buffer.

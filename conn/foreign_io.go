@@ -98,7 +98,7 @@ func (f *foreign) Write(p []byte) (n int, err error) {
 		if err := f.begin(d, t); err != nil {
 			return n, err
 		}
-		if err := f.await(d, t); err != nil && !f.told(t) {
+		if err := f.await(d, t); err != nil && !(f.closed.Load() && f.told(t)) {
 			f.doubt(d)
 			d.err = err
 			return n, err
@@ -224,8 +224,8 @@ func (d *direction) change() {
 	}
 }
 
-// told gives a Write that is not waited for any more a moment to tell how much it wrote:
-// it may be done just now, or Close may end it.
+// told gives a Write that Close has ended a moment to tell how much it wrote. Of a deadline
+// the driver's Write knows nothing: for that there is no use to wait.
 func (f *foreign) told(t *transfer) bool {
 	enough := time.NewTimer(closeGrace)
 	defer enough.Stop()

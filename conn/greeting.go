@@ -14,7 +14,7 @@ func (c *Conn) hearGreeting() {
 		return
 	}
 	greeting := c.sock.taken
-	if c.direct && !c.secure { // the look has left it where it is
+	if !c.secure && c.sock.floor() == &c.sock { // the look has left it where it is
 		greeting = make([]byte, greetingSize)
 		n, _ := c.sock.Conn.Read(greeting)
 		greeting = greeting[:n]
