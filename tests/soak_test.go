@@ -69,8 +69,8 @@ func TestSoak(t *testing.T) {
 	if book.unexpected != nil {
 		t.Errorf("unexpected: %v", book.unexpected)
 	}
-	if book.count("ok") < book.count("all")/10 {
-		t.Errorf("hardly anything was answered: %s", &book)
+	if book.count("ok") == 0 {
+		t.Errorf("nothing was answered: %s", &book)
 	}
 }
 
