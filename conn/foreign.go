@@ -71,6 +71,9 @@ const (
 	// close_notify, and a driver's Close. crypto/tls would give the first 5 s.
 	closeGrace = 100 * time.Millisecond
 
+	// lateGrace is how long a Write is waited for beyond its deadline.
+	lateGrace = time.Millisecond
+
 	// frugal is what a Read holds that waits for nothing but an idle connection's end.
 	frugal = 64
 

@@ -98,7 +98,7 @@ func (f *foreign) Write(p []byte) (n int, err error) {
 		if err := f.begin(d, t); err != nil {
 			return n, err
 		}
-		if err := f.await(d, t); err != nil && !(f.closed.Load() && f.told(t)) {
+		if err := f.await(d, t); err != nil && !f.told(t) {
 			f.doubt(d)
 			d.err = err
 			return n, err
@@ -224,10 +224,15 @@ func (d *direction) change() {
 	}
 }
 
-// told gives a Write that Close has ended a moment to tell how much it wrote. Of a deadline
-// the driver's Write knows nothing: for that there is no use to wait.
+// told gives a Write that is not waited for any more a moment to tell how much it wrote:
+// Close may end it. Of a deadline the driver's Write knows nothing, but it may be done just
+// now.
 func (f *foreign) told(t *transfer) bool {
-	enough := time.NewTimer(closeGrace)
+	grace := lateGrace
+	if f.closed.Load() {
+		grace = closeGrace
+	}
+	enough := time.NewTimer(grace)
 	defer enough.Stop()
 	select {
 	case <-t.done:
