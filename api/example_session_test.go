@@ -21,6 +21,7 @@ func ExampleNewSession() {
 
 	session, err := api.NewSession(api.Config{
 		MaxConnsPerOrigin: 8,
+		MaxDialsPerOrigin: 1, // so that all of these go over the same one
 		IdleTimeout:       30 * time.Second,
 		Breaker:           api.Breaker{Failures: 3, OpenFor: time.Second},
 	})

@@ -331,7 +331,7 @@ func TestRetryAfterHangUps(t *testing.T) {
 			}
 		})
 		dials := 0
-		s, err := NewSession(Config{Retry: Retry{Attempts: attempts}, Driver: driver(func(ctx context.Context, network, address string) (net.Conn, error) {
+		s, err := NewSession(Config{MaxDialsPerOrigin: 1, Retry: Retry{Attempts: attempts}, Driver: driver(func(ctx context.Context, network, address string) (net.Conn, error) {
 			c, err := new(net.Dialer).DialContext(ctx, network, address)
 			if dials++; err == nil && dials <= hangUps {
 				<-closed

@@ -3,6 +3,7 @@ package api
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
@@ -173,9 +174,12 @@ func newSystem() *actor.ActorSystem {
 
 var sharedSystem = sync.OnceValue(newSystem)
 
-// newSession is a session outside of bubbles that ends with the test.
+// newSession is a session outside of bubbles that ends with the test. One dial at a time,
+// unless cfg says otherwise: beside one that a busy machine holds up there would be another,
+// and a connection more.
 func newSession(t testing.TB, cfg Config) *Session {
 	t.Helper()
+	cfg.MaxDialsPerOrigin = cmp.Or(cfg.MaxDialsPerOrigin, 1)
 	if cfg.System == nil {
 		cfg.System = sharedSystem()
 	}

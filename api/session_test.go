@@ -94,7 +94,7 @@ func TestSessionClosesWhenAsked(t *testing.T) {
 
 func TestSessionConcurrently(t *testing.T) {
 	server := record(t, func(_ int, req *http.Request) string { return withLength(req.URL.Path) })
-	s := newSession(t, Config{MaxConnsPerOrigin: 4})
+	s := newSession(t, Config{MaxConnsPerOrigin: 4, MaxDialsPerOrigin: 4})
 	var all sync.WaitGroup
 	for i := range 32 {
 		all.Go(func() {
@@ -254,7 +254,7 @@ func (d *staged) DialContext(ctx context.Context, network, address string) (net.
 func TestDriverLife(t *testing.T) {
 	server := record(t, nil)
 	d := new(staged)
-	s, err := NewSession(Config{Driver: d})
+	s, err := NewSession(Config{Driver: d, MaxDialsPerOrigin: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func TestStreamBodyFromAllSides(t *testing.T) {
 	}))
 	var whole, cut atomic.Int32
 	round := func(closes bool, timeout time.Duration) {
-		s := newSession(t, Config{BodyTimeout: timeout, MaxConnsPerOrigin: 4, Breaker: Breaker{Disabled: true}})
+		s := newSession(t, Config{BodyTimeout: timeout, MaxConnsPerOrigin: 4, MaxDialsPerOrigin: 4, Breaker: Breaker{Disabled: true}})
 		var calls atomic.Int32
 		var all sync.WaitGroup
 		for range 8 {
@@ -208,6 +208,7 @@ func TestEarlyAnswersToEveryKindOfBody(t *testing.T) {
 	url := loopback(t, hasty(t, text))
 	s := newSession(t, Config{
 		MaxConnsPerOrigin:     4,
+		MaxDialsPerOrigin:     4,
 		ExpectContinueTimeout: 5 * time.Millisecond,
 		Breaker:               Breaker{Disabled: true},
 		Retry:                 Retry{Attempts: 3, Backoff: -1},

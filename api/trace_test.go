@@ -166,7 +166,7 @@ func TestWireLog(t *testing.T) {
 		return withLength(`{"token":"geheim"}`, "Set-Cookie: id=geheim")
 	})
 	every := &slog.HandlerOptions{Level: slog.Level(-100)}
-	s, err := NewSession(Config{WireLog: slog.New(slog.NewTextHandler(&log, nil)), Logger: slog.New(slog.NewTextHandler(&other, every))})
+	s, err := NewSession(Config{MaxDialsPerOrigin: 1, WireLog: slog.New(slog.NewTextHandler(&log, nil)), Logger: slog.New(slog.NewTextHandler(&other, every))})
 	if err != nil {
 		t.Fatal(err)
 	}
