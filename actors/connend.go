@@ -66,10 +66,13 @@ func (c *connection) awaitGone() {
 	c.mail.PostUserMessage(&gone{})
 }
 
-// close is idempotent. A driver's conn that panics here must not keep the actor
-// from ending.
+// close is idempotent. A panic in here must not keep the actor from ending.
 func (c *connection) close() {
-	defer func() { _ = recover() }()
+	defer func() {
+		if v := recover(); v != nil {
+			c.failed(conn.NewPanicError(v))
+		}
+	}()
 	if c.phase == connClosed {
 		return
 	}

@@ -23,8 +23,7 @@ type direction struct {
 type transfer struct {
 	buf     []byte
 	lent    *[]byte       // what buf is of, where it may go back once the call has returned
-	begun   chan struct{} // closed right before the call
-	at      time.Time     // when that was
+	begun   atomic.Int64  // when the call began, in Unix nanoseconds; 0: it has not
 	done    chan struct{} // closed when it has returned
 	changed chan struct{} // gets one for the one who waits: its limit is another, or Close was called
 	n       int           // the call's results, from done on
@@ -119,7 +118,7 @@ func (f *foreign) Write(p []byte) (n int, err error) {
 
 // begin calls the driver's method beside.
 func (f *foreign) begin(d *direction, t *transfer) error {
-	t.begun, t.done, t.changed = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
+	t.done, t.changed = make(chan struct{}), make(chan struct{}, 1)
 	f.mu.Lock()
 	if f.closed.Load() {
 		f.mu.Unlock()
@@ -155,8 +154,7 @@ func (f *foreign) call(d *direction, t *transfer) {
 		}
 		close(t.done)
 	}()
-	t.at = time.Now()
-	close(t.begun)
+	t.begun.Store(time.Now().UnixNano())
 	t.n, t.err = method(t.buf)
 	if t.n < 0 || t.n > len(t.buf) {
 		t.err = fmt.Errorf("the driver's connection gave an impossible count in %s: %d of %d bytes", name, t.n, len(t.buf))
@@ -276,12 +274,14 @@ func (f *foreign) look(size int) sight {
 	if err != nil {
 		return sightClosed
 	}
-	<-t.begun
-	for range settleTurns {
-		if what := f.see(); what != sightQuiet || t.empty() || time.Since(t.at) > settleTime {
+	for turns := 0; turns < settleTurns; runtime.Gosched() {
+		what, begun := f.see(), t.begun.Load()
+		if what != sightQuiet || t.empty() || begun != 0 && time.Now().UnixNano()-begun > int64(settleTime) {
 			return what
 		}
-		runtime.Gosched()
+		if begun != 0 { // else nobody has run it so far
+			turns++
+		}
 	}
 	return sightQuiet
 }
