@@ -308,11 +308,25 @@ func TestSlotWakesTheParkedAndTheEarly(t *testing.T) {
 func TestCrewOutlivesAPanic(t *testing.T) {
 	told := make(chan error, 1)
 	c := &crew{failed: func(err error) { told <- err }}
-	c.run(func() { panic(errBoom) })
-	err := <-told
-	var p *conn.PanicError
-	if !errors.As(err, &p) || !errors.Is(err, errBoom) || !strings.Contains(string(p.Stack), "TestCrewOutlivesAPanic") {
-		t.Errorf("told of %v", err)
+	boom := func() { panic(errBoom) }
+	for name, start := range map[string]func() bool{
+		"run":        func() bool { return c.run(boom) },
+		"also":       func() bool { return c.also(boom) },
+		"runErrand":  func() bool { return c.runErrand(&errand{}, boom) },
+		"alsoErrand": func() bool { return c.alsoErrand(&errand{}, boom) },
+		"start":      func() bool { return c.start(func() { defer c.leave(); boom() }) },
+	} {
+		if !start() {
+			t.Fatalf("%s: not started", name)
+		}
+		err := <-told
+		var p *conn.PanicError
+		if !errors.As(err, &p) || !errors.Is(err, errBoom) || !strings.Contains(string(p.Stack), "TestCrewOutlivesAPanic") {
+			t.Errorf("%s: told of %v", name, err)
+		}
+	}
+	if !c.close(patience) {
+		t.Error("somebody is counted who has left")
 	}
 }
 
