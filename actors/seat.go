@@ -282,8 +282,8 @@ func (p *pool) closed(now instant, s *seat, out outcome, err error) {
 // connEnded: the connection of s takes no more calls. Its slot is free once its actor has
 // ended.
 func (p *pool) connEnded(now instant, s *seat, out outcome) {
-	if s.state == seatGone {
-		return
+	if s.state == seatGone || s.state == seatDialing {
+		return // of a dial, closed tells with its error
 	}
 	p.unlist(s)
 	s.state = seatStopping

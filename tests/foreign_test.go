@@ -347,6 +347,9 @@ func runScene(t *testing.T, cfg api.Config, cert *certificate, method string, do
 	if took := time.Since(began); took > 16*time.Second {
 		t.Errorf("Close took %v", took)
 	}
+	if n := len(inner); n > 40 {
+		t.Errorf("%d dials: who goes on for ever?", n)
+	}
 	close(release)
 	for _, c := range inner {
 		c.Close()
