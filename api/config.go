@@ -99,8 +99,9 @@ type Config struct {
 	// Breaker are the thresholds of each origin's circuit breaker.
 	Breaker Breaker
 
-	// System is the actor system to live in, to share one between sessions. It
-	// is left running at the end. nil means one of the session's own.
+	// System is the actor system to live in: the one place where the engine shows.
+	// A session takes its own actors out of it at its end, and leaves it running. nil
+	// means one that all such sessions of the process share.
 	System *actor.ActorSystem
 
 	// Logger hears of breakers that change state (message "circuit breaker",
