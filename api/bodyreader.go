@@ -4,15 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
-	"runtime"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/api/internal/open"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -109,11 +107,12 @@ type bodyReader struct {
 	cancel  context.CancelFunc
 	url     string
 	opened  string // where, in the user's code
+	noted   *open.Thing
 }
 
 // openBody puts a body of resp into the caller's hands.
 func (r *request) openBody(ctx context.Context, resp *Response) (taken bool) {
-	b := &bodyReader{session: r.session, src: r.intake(resp, false), cancel: r.cancel, url: resp.shown(), opened: callSite()}
+	b := &bodyReader{session: r.session, src: r.intake(resp, false), cancel: r.cancel, url: resp.shown(), opened: open.Place()}
 	resp.more().body = b
 	r.unclaim() // the request's own body is out
 	if r.call.Finished() {
@@ -128,6 +127,7 @@ func (r *request) openBody(ctx context.Context, resp *Response) (taken bool) {
 		b.end(ErrSessionClosed)
 		return true
 	}
+	b.noted = open.Note("streamed body", "read it to its end, or Close it", s.noted, func() string { return "of " + b.url })
 	b.unhook = context.AfterFunc(ctx, func() { b.give(actors.Ended(ctx)) })
 	if s.bodyTimeout > 0 {
 		b.read = time.Now()
@@ -229,24 +229,10 @@ func (b *bodyReader) end(reason error) {
 		b.unhook()
 	}
 	b.session.bodies.remove(b)
+	b.noted.Closed()
 	r := b.src.r
 	b.src = nil // the request goes to others now
 	r.release()
-}
-
-// callSite is the first place outside of this package on the stack.
-func callSite() string {
-	var pcs [16]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
-	for {
-		f, more := frames.Next()
-		if !strings.HasPrefix(f.Function, "github.com/seed53b03582/troupe/api.") || strings.HasSuffix(f.File, "_test.go") {
-			return fmt.Sprintf("%s:%d", f.File, f.Line)
-		}
-		if !more {
-			return "unknown"
-		}
-	}
 }
 
 // bodies are the streamed bodies of a session that have not ended.
