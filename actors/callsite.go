@@ -36,7 +36,7 @@ func (s *CallSite) String() string {
 
 const module = "github.com/seed53b03582/troupe/"
 
-// inLibrary tells whether a frame is of the packages api and actors or of Go's runtime,
+// inLibrary tells whether a frame is of the packages api, those below it, and actors, or of Go's runtime,
 // which stands between where a deferred function runs. Their tests are users.
 func inLibrary(f runtime.Frame) bool {
 	if strings.HasPrefix(f.Function, "runtime.") {
@@ -44,5 +44,5 @@ func inLibrary(f runtime.Frame) bool {
 	}
 	pkg, ok := strings.CutPrefix(f.Function, module)
 	return ok && !strings.HasSuffix(f.File, "_test.go") &&
-		(strings.HasPrefix(pkg, "api.") || strings.HasPrefix(pkg, "actors."))
+		(strings.HasPrefix(pkg, "api.") || strings.HasPrefix(pkg, "api/") || strings.HasPrefix(pkg, "actors."))
 }

@@ -53,9 +53,6 @@ func (s *Scheduler) close(e *closer) {
 		}
 	}
 	s.lines.end()
-	if s.cfg.System == nil {
-		s.system.Shutdown()
-	}
 	if d, ok := s.cfg.Driver.(conn.Stopper); ok {
 		e.errs = append(e.errs, stopDriver(d, e.left(10)))
 	}

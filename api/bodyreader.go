@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/api/internal/open"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -106,6 +107,7 @@ type bodyReader struct {
 	cancel  context.CancelFunc
 	url     string
 	opened  actors.CallSite
+	noted   *open.Thing
 }
 
 // openBody puts a body of resp into the caller's hands.
@@ -126,6 +128,7 @@ func (r *request) openBody(ctx context.Context, resp *Response) (taken bool) {
 		b.end(ErrSessionClosed)
 		return true
 	}
+	b.noted = open.Note("streamed body", "read it to its end, or Close it", s.noted, func() string { return "of " + b.url })
 	b.unhook = context.AfterFunc(ctx, func() {
 		defer s.sched.Recover()
 		b.give(actors.Ended(ctx))
@@ -231,6 +234,7 @@ func (b *bodyReader) end(reason error) {
 		b.unhook()
 	}
 	b.session.bodies.remove(b)
+	b.noted.Closed()
 	r := b.src.r
 	b.src = nil // the request goes to others now
 	r.release()

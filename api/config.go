@@ -127,8 +127,9 @@ type Config struct {
 	// new connection wait for it in the queue, or are refused: see Retry.
 	DialBackoff DialBackoff
 
-	// System is the actor system to live in, to share one between sessions. It
-	// is left running at the end. nil means one of the session's own.
+	// System is the actor system to live in: the one place where the engine shows.
+	// A session takes its own actors out of it at its end, and leaves it running. nil
+	// means one that all such sessions of the process share.
 	System *actor.ActorSystem
 
 	// Logger hears of breakers that change state (message "circuit breaker",

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/api/internal/open"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -76,6 +77,7 @@ type Lease struct {
 	sched      *actors.Scheduler
 	connection Connection
 	released   atomic.Bool
+	noted      *open.Thing
 }
 
 // Lease takes a connection to the URL's origin out of the pool, or opens one,
@@ -110,6 +112,7 @@ func (s *Session) Lease(ctx context.Context, url string, opts ...Option) (*Lease
 	}
 	l := &Lease{sched: s.sched}
 	l.connection = Connection{conn: c, owner: owner, lease: l}
+	l.noted = open.Note("Lease", "call its Release", s.noted, l.connection.atWork)
 	return l, nil
 }
 
@@ -128,6 +131,7 @@ func (l *Lease) Connection() *Connection {
 func (l *Lease) Release() {
 	if l != nil && l.sched != nil && l.released.CompareAndSwap(false, true) {
 		l.sched.Return(l.connection.conn, l.connection.owner)
+		l.noted.Closed()
 	}
 }
 

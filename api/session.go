@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/api/internal/open"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -34,6 +35,7 @@ type Session struct {
 	crossings crossings
 	calls     underway
 	bodies    bodies // streamed, and not yet read to their end
+	noted     *open.Thing
 }
 
 // NewSession starts a session. Shutdown or Close end it. Settings that make no
@@ -46,7 +48,9 @@ func NewSession(cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newSessionOf(sched, cfg.settings()), nil
+	s := newSessionOf(sched, cfg.settings())
+	s.noted = open.Note("Session", "call its Close or Shutdown", nil, s.atWork)
+	return s, nil
 }
 
 func newSessionOf(sched *actors.Scheduler, cfg settings) *Session {
@@ -152,8 +156,11 @@ func (r *request) response(a *actors.Answer) *Response {
 	}
 	resp := &Response{status: int32(a.Head.Status()), url: url, session: r.session, tries: int32(r.tries)}
 	resp.connection = Connection{conn: a.Conn, owner: a.Owner}
-	if c := r.connection; c != nil {
+	switch c := r.connection; {
+	case c != nil:
 		resp.connection = *c
+	case a.Owner != nil:
+		noteKept(&resp.connection)
 	}
 	resp.answer.Store(a)
 	return resp
@@ -294,6 +301,7 @@ func (s *Session) Shutdown(ctx context.Context) error {
 	if ctx == nil {
 		return errNoContext()
 	}
+	defer s.noted.Closed()
 	over := s.calls.shut()
 	s.sched.Drain()
 	select {
@@ -315,6 +323,7 @@ func (s *Session) Shutdown(ctx context.Context) error {
 // Driver's Stop, or a Read or Close of a Body, with the line that made the call. It may be
 // called again.
 func (s *Session) Close() error {
+	defer s.noted.Closed()
 	err := s.sched.Close()
 	s.bodies.close()
 	return err

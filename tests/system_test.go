@@ -68,3 +68,34 @@ func TestTwoSessionsShareOneSystem(t *testing.T) {
 	}
 	eventually(t, "every connection is closed", func() bool { return o.conns.now() == 0 })
 }
+
+// TestSessionsInsideAndOutsideOfBubbles: sessions share the engine's system. The first of
+// a process may be made inside a bubble, whose channels and timers nobody outside may
+// use, and others then outside and in another bubble.
+func TestSessionsInsideAndOutsideOfBubbles(t *testing.T) {
+	if !inProcess(t) {
+		return
+	}
+	bubble := func(t *testing.T) {
+		inBubble(t, &pipes{serve: always("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")}, api.Config{}, func(t *testing.T, s *api.Session) {
+			if err := second(s.Get(t.Context(), "http://origin.test/")); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(5 * time.Minute) // idle connections end, the origin is forgotten
+		})
+	}
+	bubble(t)
+	o := newOrigin(t)
+	s := newSession(t, api.Config{})
+	if err := second(s.Get(soon(t), o.URL)); err != nil {
+		t.Error(err)
+	}
+	bubble(t)
+	if err := second(s.Get(soon(t), o.URL)); err != nil {
+		t.Errorf("after the second bubble: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	noLeaks(t)
+}
