@@ -38,6 +38,9 @@ func (f *foreign) Read(p []byte) (int, error) {
 		if err == nil {
 			err = f.await(&f.in, t)
 		}
+		if err == nil && t.err == nil && f.closed.Load() { // what has come before is nobody's any more
+			err = f.ended()
+		}
 		if err != nil {
 			return 0, err
 		}

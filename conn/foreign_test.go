@@ -296,3 +296,24 @@ func TestForeignFailuresAreTold(t *testing.T) {
 		t.Errorf("told of %v", err)
 	}
 }
+
+// What came before the end of a connection, and was not read, is nobody's afterwards.
+func TestForeignGivesNothingAfterItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := overPipe.meet(t)
+		p.work.Go(func() {
+			p.request()
+			time.Sleep(time.Second)
+			p.write(okLength)
+		})
+		c.Write([]byte(get), nil, true)
+		if _, err := c.ReadHead("GET", new(http1.Head), nil, http1.Limits{}, time.Millisecond); !IsTimeout(err) {
+			t.Fatal(err)
+		}
+		p.work.Wait() // the Read that was under way has taken it
+		c.Interrupt(errFirst)
+		if got := receive(c, "GET", 0); !errors.Is(got.err, errFirst) {
+			t.Errorf("%+v", got)
+		}
+	})
+}
