@@ -57,7 +57,7 @@ func TestStreamBodyFromAllSides(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				for calls.Add(1) < 200 {
+				for calls.Add(1) < 100 {
 					for path, body := range bodies {
 						if readFromAllSides(t, s, url+path, body) {
 							whole.Add(1)

@@ -123,7 +123,7 @@ func TestACallThatWaitsTakesLittleMemory(t *testing.T) {
 		{"until its context ends", ctx, 1<<10 + 112},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if each := waiting(t, c.ctx, 20_000); each > c.most {
+			if each := waiting(t, c.ctx, 5_000); each > c.most {
 				t.Errorf("a call that waits holds %d bytes, want no more than %d", each, c.most)
 			}
 		})

@@ -76,7 +76,7 @@ func TestSoak(t *testing.T) {
 
 // soakLength gives the share of the soak that is over.
 func soakLength(t *testing.T, book *soakBook) (progress func() float64) {
-	const calls = 5_000
+	const calls = 2_000
 	v := os.Getenv("TROUPE_SOAK")
 	if v == "" {
 		return func() float64 { return float64(book.count("all")) / calls }
