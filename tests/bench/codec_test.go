@@ -44,10 +44,11 @@ func parseTroupe(b *testing.B, in []byte) func() {
 	var body http1.Body
 	return func() {
 		h.Reset()
-		if _, err := h.Parse(in, http1.Limits{}); err != nil {
+		n, err := h.Parse(in, http1.Limits{})
+		if err != nil {
 			b.Fatal(err)
 		}
-		if err := body.Start("GET", &h); err != nil {
+		if err := body.Start("GET", &h, in[:n], http1.Limits{}); err != nil {
 			b.Fatal(err)
 		}
 	}
