@@ -35,7 +35,7 @@ func (s *Scheduler) close(e *closer) {
 	s.drain()
 	s.cutOff()
 	s.mail.PostUserMessage(&cut{})
-	if !e.await(s.empty, 8) {
+	if !e.await(s.vacant, 8) { // the dispatcher is not stopped while one of its connections ends: the Stop would miss that
 		e.outlived(s.openConns(e.limit / 10)...)
 	}
 	s.crew.run(func() { s.system.Root.Stop(s.dispatcher) }) // it runs what a connection has not come to yet

@@ -157,3 +157,38 @@ type stopping struct {
 }
 
 func (d stopping) Stop(context.Context) error { return d.stop() }
+
+// TestCloseBehindADrainWaitsForLateConnections: a Drain may find no connection, and a call
+// under way then dial one. It has ended when Close returns: what the engine does about
+// actors that end while they are stopped would outlive that.
+func TestCloseBehindADrainWaitsForLateConnections(t *testing.T) {
+	for range 200 {
+		in(t, func(t *testing.T) {
+			m := &memory{serve: answering(greeting), dial: func(ctx context.Context) error {
+				<-ctx.Done()
+				return ctx.Err()
+			}}
+			s := m.start(t, Config{})
+			s.Drain()
+			synctest.Wait()
+			done := make(chan error, 1)
+			go func() {
+				_, err := get(t.Context(), s, func(r *Request) { r.Again = true })
+				done <- err
+			}()
+			synctest.Wait()
+			if n := m.dials.Load(); n != 1 {
+				t.Fatalf("%d dials, want that of a call under way", n)
+			}
+			if err := s.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			if snap := s.Snapshot(); len(snap.Conns) != 0 {
+				t.Errorf("left: %v", snap)
+			}
+			if err := <-done; !errors.Is(err, ErrSessionClosed) {
+				t.Errorf("the call ended with %v", err)
+			}
+		})
+	}
+}

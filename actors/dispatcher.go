@@ -150,7 +150,7 @@ func (d *dispatcher) carryOut(ctx actor.Context) {
 		d.arm(p.wake)
 	}
 	if p.draining && p.seats.len() == 0 {
-		d.sched.drained()
+		d.sched.drained(p.over)
 	}
 }
 

@@ -40,6 +40,8 @@ type Scheduler struct {
 	drainOnce sync.Once
 	empty     chan struct{} // closed: draining, and no connection is left
 	emptyOnce sync.Once
+	vacant    chan struct{} // closed: cut off, and no connection is left, nor will one be
+	vacated   sync.Once
 	stopped   chan struct{} // closed: the dispatcher has stopped
 	closeOnce sync.Once
 	closeErr  error
@@ -57,6 +59,7 @@ func Start(cfg Config) (*Scheduler, error) {
 		cfg:     cfg.withDefaults(),
 		began:   time.Now().Add(-1), // so that no instant is 0, which means none
 		empty:   make(chan struct{}),
+		vacant:  make(chan struct{}),
 		stopped: make(chan struct{}),
 		over:    make(chan struct{}),
 	}
@@ -167,5 +170,11 @@ func (s *Scheduler) drain() {
 	s.drainOnce.Do(func() { s.mail.PostUserMessage(&drain{}) })
 }
 
-// drained is the dispatcher's word that no connection is left.
-func (s *Scheduler) drained() { s.emptyOnce.Do(func() { close(s.empty) }) }
+// drained is the dispatcher's word that no connection is left. While calls under way may
+// still be sent Again there may be another; not once all is cut off.
+func (s *Scheduler) drained(cut bool) {
+	s.emptyOnce.Do(func() { close(s.empty) })
+	if cut {
+		s.vacated.Do(func() { close(s.vacant) })
+	}
+}

@@ -87,7 +87,6 @@ func inBubbleOver(t *testing.T, d conn.Driver, m *memory, cfg Config, test func(
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer time.Sleep(time.Millisecond) // a dead letter keeps the actor system's throttle so long
 		defer m.conns.Wait()
 		defer s.Close() // where the test has failed
 		test(t, s)
