@@ -68,8 +68,8 @@ type Config struct {
 	// Budget bounds the retries of each origin (zero: none is kept).
 	Budget Budget
 
-	// System is the actor system to live in; nil means one of the scheduler's
-	// own, ended with it.
+	// System is the actor system to live in; nil means one that all such schedulers of
+	// the process share.
 	System *actor.ActorSystem
 
 	// Logger hears of breakers changing state and panics in actors, never from
