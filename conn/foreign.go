@@ -78,10 +78,9 @@ const (
 	frugal = 64
 
 	// A Read under way that has nothing to give can't be told from one that is about to
-	// give something. It gets settleTime from its beginning on, and so many turns at
-	// most: in a test's bubble the clock may stand still.
-	settleTime  = 20 * time.Microsecond
-	settleTurns = 1000
+	// give something, but its thread or its age may tell. One that is as old as this has
+	// nothing.
+	settled = 20 * time.Millisecond
 )
 
 // adopt makes a driver's connection safe to use: those of package net are used as they

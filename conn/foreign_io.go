@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -23,7 +22,9 @@ type direction struct {
 type transfer struct {
 	buf     []byte
 	lent    *[]byte       // what buf is of, where it may go back once the call has returned
-	begun   atomic.Int64  // when the call began, in Unix nanoseconds; 0: it has not
+	begun   chan struct{} // closed when the call begins
+	at      time.Time     // when that was
+	thread  int           // and on which thread; 0: nobody knows
 	done    chan struct{} // closed when it has returned
 	changed chan struct{} // gets one for the one who waits: its limit is another, or Close was called
 	n       int           // the call's results, from done on
@@ -121,7 +122,7 @@ func (f *foreign) Write(p []byte) (n int, err error) {
 
 // begin calls the driver's method beside.
 func (f *foreign) begin(d *direction, t *transfer) error {
-	t.done, t.changed = make(chan struct{}), make(chan struct{}, 1)
+	t.begun, t.done, t.changed = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
 	f.mu.Lock()
 	if f.closed.Load() {
 		f.mu.Unlock()
@@ -157,7 +158,8 @@ func (f *foreign) call(d *direction, t *transfer) {
 		}
 		close(t.done)
 	}()
-	t.begun.Store(time.Now().UnixNano())
+	t.at, t.thread = time.Now(), thread()
+	close(t.begun)
 	t.n, t.err = method(t.buf)
 	if t.n < 0 || t.n > len(t.buf) {
 		t.err = fmt.Errorf("the driver's connection gave an impossible count in %s: %d of %d bytes", name, t.n, len(t.buf))
@@ -277,16 +279,24 @@ func (f *foreign) look(size int) sight {
 	if err != nil {
 		return sightClosed
 	}
-	for turns := 0; turns < settleTurns; runtime.Gosched() {
-		what, begun := f.see(), t.begun.Load()
-		if what != sightQuiet || t.empty() || begun != 0 && time.Now().UnixNano()-begun > int64(settleTime) {
+	<-t.begun // by then that goroutine goes on, and we come next on its thread
+	if t.thread != 0 && t.thread == thread() {
+		return f.see() // it has left the thread to us: the Read has returned, or waits
+	}
+	return f.settle(t)
+}
+
+// settle watches a Read that may be about to give something. One that is as old as
+// settled needs no watching.
+func (f *foreign) settle(t *transfer) sight {
+	for range settleTurns {
+		old := time.Since(t.at) >= settled // before the look: between the two the machine may take us away
+		if what := f.see(); what != sightQuiet || t.empty() || old {
 			return what
 		}
-		if begun != 0 { // else nobody has run it so far
-			turns++
-		}
+		pause()
 	}
-	return sightQuiet
+	return f.see()
 }
 
 // empty tells whether the call has returned without a result.
