@@ -46,9 +46,8 @@ func TestEarly2xxGoesOn(t *testing.T) {
 						if cut > 9 && tr.name != overPipe.name {
 							heard(t, c)
 						}
-						got, _ := io.ReadAll(req.Body)
-						if !bytes.Equal(got, body) {
-							t.Errorf("other bytes arrived: %d of %d", len(got), len(body))
+						if n, same := arrives(req.Body, body); !same {
+							t.Errorf("other bytes arrived: the first %d of %d are the same", n, len(body))
 						}
 						p.write(early200[cut:])
 						p.request()
@@ -67,6 +66,20 @@ func TestEarly2xxGoesOn(t *testing.T) {
 					p.work.Wait()
 				})
 			}
+		}
+	}
+}
+
+// arrives tells whether r gives body and no more, and for how many bytes at least.
+func arrives(r io.Reader, body []byte) (n int, same bool) {
+	buf := make([]byte, 64<<10)
+	for {
+		k, err := r.Read(buf)
+		if !bytes.HasPrefix(body[n:], buf[:k]) {
+			return n, false
+		}
+		if n += k; err != nil {
+			return n, err == io.EOF && n == len(body)
 		}
 	}
 }
@@ -130,7 +143,7 @@ func TestEarly2xxStuckSockets(t *testing.T) {
 						p.write(early200[20:])
 					}
 				})
-				sent, err := up.send(t, c, make([]byte, hugeBody))
+				sent, err := up.send(t, c, zeros())
 				close(ended)
 				if sent != SentPart || err != ErrAnswered {
 					t.Fatalf("sent %v, %v", sent, err)
@@ -162,7 +175,7 @@ func TestEarly2xxGivesEachStrideItsTime(t *testing.T) {
 					io.Copy(io.Discard, req.Body)
 					p.write(early200[20:])
 				})
-				if sent, err := up.send(t, c, make([]byte, hugeBody)); sent != SentAll || err != nil {
+				if sent, err := up.send(t, c, zeros()); sent != SentAll || err != nil {
 					t.Fatalf("sent %v, %v", sent, err)
 				}
 				if r := receive(c, "PUT", 0); r != (reply{200, "hello", nil}) || !c.Reusable() {
@@ -350,7 +363,7 @@ func TestEarly2xxWholeSockets(t *testing.T) {
 						}
 						p.write(early200[cut:])
 					})
-					if sent, err := up.send(t, c, make([]byte, hugeBody)); sent != SentPart || err != ErrAnswered {
+					if sent, err := up.send(t, c, zeros()); sent != SentPart || err != ErrAnswered {
 						t.Fatalf("sent %v, %v", sent, err)
 					}
 					if r := receive(c, "PUT", 0); r != (reply{200, "hello", nil}) || c.Reusable() {
@@ -493,9 +506,8 @@ func TestEarly2xxGoesOnPastSendfile(t *testing.T) {
 		}
 		p.write(early200[:12])
 		heard(t, c)
-		got, _ := io.ReadAll(req.Body)
-		if !bytes.Equal(got, body) {
-			t.Errorf("other bytes arrived: %d of %d", len(got), len(body))
+		if n, same := arrives(req.Body, body); !same {
+			t.Errorf("other bytes arrived: the first %d of %d are the same", n, len(body))
 		}
 		p.write(early200[12:])
 	})

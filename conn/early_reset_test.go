@@ -63,7 +63,7 @@ func TestResetWhileWriting(t *testing.T) {
 					http.ReadRequest(p.br)
 					p.reset()
 				})
-				sent, err := up.send(t, c, make([]byte, hugeBody))
+				sent, err := up.send(t, c, zeros())
 				if sent != SentPart || err == nil || c.AnswerBegun() {
 					t.Errorf("sent %v, %v, begun %t", sent, err, c.AnswerBegun())
 				}

@@ -93,7 +93,7 @@ func TestEarlyAnswerEndsBlockedWrite(t *testing.T) {
 			t.Run(up.name+" over "+tr.name, func(t *testing.T) {
 				c, p := tr.meet(t)
 				p.refuses("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"+early413[:9], early413[9:])
-				sent, err := up.send(t, c, make([]byte, hugeBody))
+				sent, err := up.send(t, c, zeros())
 				if sent != SentPart || err != ErrAnswered || !c.AnswerBegun() {
 					t.Fatalf("sent %v, %v, begun %t", sent, err, c.AnswerBegun())
 				}
@@ -142,7 +142,7 @@ func TestEarlyEnds(t *testing.T) {
 						p.finish()
 					}
 				})
-				sent, err := c.Write(putHead(hugeBody), make([]byte, hugeBody), true)
+				sent, err := c.Write(putHead(hugeBody), zeros(), true)
 				if sent != SentPart || err != ErrAnswered || c.AnswerBegun() != tc.begun {
 					t.Fatalf("sent %v, %v, begun %t", sent, err, c.AnswerBegun())
 				}
@@ -325,7 +325,7 @@ func TestInterruptWatched(t *testing.T) {
 					p.write(early413)
 					c.Interrupt(errFirst)
 				})
-				if _, err := up.send(t, c, make([]byte, hugeBody)); !errors.Is(err, errFirst) && err != ErrAnswered {
+				if _, err := up.send(t, c, zeros()); !errors.Is(err, errFirst) && err != ErrAnswered {
 					t.Errorf("%s over %s: %v", up.name, tr.name, err)
 				}
 				p.work.Wait()

@@ -58,21 +58,24 @@ var blocked = []struct {
 		return err
 	}},
 	{"writing", nil, func(c *Conn) error {
-		_, err := c.Write(make([]byte, hugeBody), nil, true)
+		_, err := c.Write(zeros(), nil, true)
 		return err
 	}},
 	{"writing head and body", nil, func(c *Conn) error {
-		_, err := c.Write([]byte(get), make([]byte, hugeBody), true)
+		_, err := c.Write([]byte(get), zeros(), true)
 		return err
 	}},
 	{"writing a further piece", nil, func(c *Conn) error {
-		_, err := c.More(make([]byte, hugeBody), true)
+		_, err := c.More(zeros(), true)
 		return err
 	}},
 }
 
 // hugeBody is more than the buffers of two sockets hold.
 const hugeBody = 64 << 20
+
+// zeros is a body of that size. Nobody writes to it.
+var zeros = sync.OnceValue(func() []byte { return make([]byte, hugeBody) })
 
 func serve(pieces ...string) func(c *Conn, p *peer) error {
 	return func(_ *Conn, p *peer) error {

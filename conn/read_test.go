@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -39,11 +40,11 @@ func chunks(payload string, sizes ...int) string {
 
 // text is n bytes of which no two places look alike.
 func text(n int) string {
-	var w strings.Builder
-	for i := 0; w.Len() < n; i++ {
-		fmt.Fprintf(&w, "%d ", i)
+	b := make([]byte, 0, n+20)
+	for i := int64(0); len(b) < n; i++ {
+		b = append(strconv.AppendInt(b, i, 10), ' ')
 	}
-	return w.String()[:n]
+	return string(b[:n])
 }
 
 func TestReadAllFramings(t *testing.T) {

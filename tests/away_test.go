@@ -166,6 +166,7 @@ func (u uploading) all(t *testing.T, s *api.Session, url string, arrived *arriva
 }
 
 func TestUploadsOutliveAnOutage(t *testing.T) {
+	t.Parallel()
 	const length = 1500 * time.Millisecond
 	for _, c := range []struct {
 		name    string
@@ -184,13 +185,15 @@ func TestUploadsOutliveAnOutage(t *testing.T) {
 	} {
 		for _, u := range waysToUpload {
 			t.Run(c.name+"/"+u.name, func(t *testing.T) {
-				c.cfg.Retry = api.Retry{Attempts: 6}
+				t.Parallel()
+				cfg := c.cfg
+				cfg.Retry = api.Retry{Attempts: 6}
 				a := newAway(c.outages)
 				a.outages = map[int]time.Duration{}
 				for after, length := range c.outages {
 					a.outages[after] = length
 				}
-				inBubble(t, &a.pipes, c.cfg, func(t *testing.T, s *api.Session) {
+				inBubble(t, &a.pipes, cfg, func(t *testing.T, s *api.Session) {
 					u.all(t, s, "http://h", &a.arrived)
 				})
 			})
@@ -201,8 +204,10 @@ func TestUploadsOutliveAnOutage(t *testing.T) {
 // The same over real sockets. The outage is over when the breaker has opened, and the
 // server was asked for in vain since.
 func TestUploadsOutliveAnOutageOfARealServer(t *testing.T) {
+	t.Parallel()
 	for _, u := range waysToUpload {
 		t.Run(u.name, func(t *testing.T) {
+			t.Parallel()
 			o := newOrigin(t)
 			var arrived arrivals
 			half := newGate()

@@ -73,6 +73,7 @@ func TestAConnectionEndsAtMaxConnAgeThoughItIsUsed(t *testing.T) {
 // TestConnectionsThatTheServerClosedAreSweptWithoutACall: the client's side is
 // closed too, soon after, though nobody calls.
 func TestConnectionsThatTheServerClosedAreSweptWithoutACall(t *testing.T) {
+	t.Parallel()
 	for _, secure := range []bool{false, true} {
 		t.Run(map[bool]string{false: "plain", true: "TLS"}[secure], func(t *testing.T) {
 			t.Parallel() // a sweep comes every two seconds

@@ -207,6 +207,7 @@ func inProcess(t *testing.T) bool {
 	if os.Getenv(mark) == t.Name() {
 		return true
 	}
+	t.Parallel() // that process has its own goroutines to look after
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")

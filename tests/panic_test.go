@@ -290,6 +290,7 @@ func TestADriversConnectionThatPanicsHarmsNobody(t *testing.T) {
 }
 
 func TestADriverThatPanicsHarmsNobody(t *testing.T) {
+	t.Parallel()
 	for name, fail := range map[string]func(){"panic": func() { panic(errBoom) }, "exit": runtime.Goexit} {
 		t.Run(name, func(t *testing.T) {
 			if !inProcess(t) {
