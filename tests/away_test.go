@@ -225,8 +225,8 @@ func TestUploadsOutliveAnOutageOfARealServer(t *testing.T) {
 			var log logbook
 			s := newSession(t, api.Config{
 				Retry:       api.Retry{Attempts: 6},
-				Breaker:     api.Breaker{OpenFor: 200 * time.Millisecond},
-				DialBackoff: api.DialBackoff{Max: 100 * time.Millisecond}, // or it would be seconds between two probes
+				Breaker:     api.Breaker{OpenFor: 50 * time.Millisecond},
+				DialBackoff: api.DialBackoff{Max: 20 * time.Millisecond}, // or it would be seconds between two probes
 				Logger:      slog.New(slog.NewTextHandler(&log, nil)),
 			})
 			over := start(func() error { u.all(t, s, o.URL, &arrived); return nil })

@@ -134,7 +134,7 @@ func TestCancellationStorms(t *testing.T) {
 				}
 			}
 			s := newSession(t, api.Config{Driver: m, MaxConnsPerOrigin: limit, MaxDialsPerOrigin: limit, Breaker: noBreaker})
-			for round := range uint64(3) {
+			for round := range uint64(2) {
 				release := newGate()
 				url := o.route("/storm", c.serve(release))
 				ready := newGate()
