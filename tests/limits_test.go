@@ -15,6 +15,7 @@ import (
 // TestLimitsHoldUnder500Callers: no server and no Driver ever sees more than a
 // limit allows, and each limit is used to the full.
 func TestLimitsHoldUnder500Callers(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name                     string
 		origins                  int
