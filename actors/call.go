@@ -47,8 +47,8 @@ type Request struct {
 	// Again tells that its caller has sent a request before: this is another try, which
 	// MayRetry has counted, or what a redirect led to. It may finish during a Shutdown.
 	Again bool
-	// Lane is which idle connections will do.
-	Lane Lane
+	// Freshness is which idle connections will do.
+	Freshness Freshness
 	// Patience bounds how long the call waits, over all its tries, for an origin that
 	// takes no calls: it is refused at once where that would last longer, or pass its
 	// context's deadline. Zero: it waits for the back-off, with no bound, and not for
@@ -178,10 +178,10 @@ type Call struct {
 	times  Times
 	answer *Answer // from when the first of it is there: who waits holds none
 
-	slot   slot
+	reply  reply
 	waiter waiter
 	conn   *Conn  // granted
-	place  uint64 // in its line
+	place  uint64 // in its pipeline
 
 	hold    *hold   // nil: it has no Patience
 	retryAt instant // refused: when its origin is tried again; 0: unknown
@@ -262,7 +262,7 @@ func (c *Call) written() []byte {
 
 // NewCall gives an empty call.
 func (s *Scheduler) NewCall() *Call {
-	return &Call{sched: s, slot: slot{ch: make(chan struct{}, 1)}}
+	return &Call{sched: s, reply: reply{ch: make(chan struct{}, 1)}}
 }
 
 // maxKeptHead keeps one large request from holding its memory for ever.
@@ -288,7 +288,7 @@ func (c *Call) Reset() {
 // refused answers an acquire that reached no dispatcher.
 func (c *Call) refused(err error) {
 	c.err = err
-	c.slot.complete()
+	c.reply.complete()
 }
 
 // undelivered answers a step that the connection did not finish. begin tells
@@ -306,7 +306,7 @@ func (c *Call) undelivered(reason error, begin bool) {
 	default: // a panic: more may have been written than was reported
 		c.err = c.failure(op, max(c.sent, conn.SentPart), reason)
 	}
-	c.slot.complete()
+	c.reply.complete()
 }
 
 // whyGone is why a call that waited, or had a connection, has none any more.

@@ -38,21 +38,21 @@ func (s *Scheduler) close(e *closer) {
 	if !e.await(s.vacant, 8) { // the dispatcher is not stopped while one of its connections ends: the Stop would miss that
 		e.outlived(s.openConns(e.limit / 10)...)
 	}
-	s.crew.run(func() { s.system.Root.Stop(s.dispatcher) }) // it runs what a connection has not come to yet
-	if !e.await(s.stopped, 8) {                             // it waits for its connections
+	s.group.run(func() { s.system.Root.Stop(s.dispatcher) }) // it runs what a connection has not come to yet
+	if !e.await(s.stopped, 8) {                              // it waits for its connections
 		if len(e.errs) == 0 {
 			e.outlived("the dispatcher does not end")
 		}
 		s.abort()
 	}
-	if !s.crew.close(e.left(9)) {
-		named, others := s.crew.inside()
+	if !s.group.close(e.left(9)) {
+		named, others := s.group.inside()
 		e.outlived(named...)
 		if len(e.errs) == 0 {
 			e.outlived(fmt.Sprintf("%d goroutines do not end", others))
 		}
 	}
-	s.lines.end()
+	s.pipelines.end()
 	if d, ok := s.cfg.Driver.(conn.Stopper); ok {
 		e.errs = append(e.errs, stopDriver(d, e.left(10)))
 	}

@@ -19,15 +19,15 @@ type Conn struct {
 	closing  atomic.Bool // somebody outside has ended it
 	mail     mailbox
 	sched    *Scheduler
-	seat     *seat // the dispatcher's
+	entry    *entry // the dispatcher's
 	socket   atomic.Pointer[conn.Conn]
 
-	id      string
-	pid     *actor.PID // set by the actor's Started, before anybody else has the Conn
-	opening opening    // written before the first report
-	line    *line      // nil where nothing is pipelined
+	id       string
+	pid      *actor.PID // set by the actor's Started, before anybody else has the Conn
+	opening  opening    // written before the first report
+	pipeline *pipeline  // nil where nothing is pipelined
 
-	// The obituary: written by the actor before it ends, read after that.
+	// How it ended: written by the actor before it ends, read after that.
 	out      outcome
 	err      error
 	diedIdle bool // the server closed it while it idled
@@ -108,9 +108,9 @@ func (c *Conn) since() instant { return instant(c.state.Load() >> activityBits) 
 
 var errDialLost = errors.New("troupe: the connection's actor failed while dialling")
 
-// obituary is what the ended connection says about its origin, and, for a dial,
+// howEnded is what the ended connection says about its origin, and, for a dial,
 // why it failed.
-func (c *Conn) obituary() (outcome, error) {
+func (c *Conn) howEnded() (outcome, error) {
 	if c.err == nil && c.socket.Load() == nil {
 		return c.out, &conn.Error{Op: conn.OpDial, Err: errDialLost}
 	}

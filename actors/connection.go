@@ -13,16 +13,16 @@ import (
 )
 
 // connection is the actor of one socket. Its handlers block in I/O, on the goroutine of
-// the call that uses it; while it is shared a goroutine of the crew reads beside them
-// (flight.go). What it may do when is in connstate.go.
+// the call that uses it; while it is shared a goroutine of the group reads beside them
+// (connection_pipeline.go). What it may do when is in connection_state.go.
 type connection struct {
 	Conn  // in one piece with what its handlers need: a request finds all of it cold
 	phase connState
 	io    *conn.Conn // nil while dialing
 	used  instant    // last use of the socket
 
-	verdict    outcome // of the answer being read, should the rest of it come
-	closeAfter bool    // the request said Connection: close
+	answerOutcome outcome // of the answer being read, should the rest of it come
+	closeAfter    bool    // the request said Connection: close
 
 	// The report to the dispatcher, sent when the mailbox is free.
 	report any
@@ -36,20 +36,20 @@ type connection struct {
 	cancelDial context.CancelFunc
 }
 
-func newConnection(s *Scheduler, st *seat, cfg *tls.Config, id string) *connection {
+func newConnection(s *Scheduler, st *entry, cfg *tls.Config, id string) *connection {
 	c := &connection{tls: cfg}
-	c.id, c.sched, c.seat = id, s, st
+	c.id, c.sched, c.entry = id, s, st
 	c.publish(actDialing, s.now())
-	c.mail.crew, c.mail.tenant = &s.crew, c // without a budget: nobody does another's blocking I/O
-	c.up.seat, c.idle.seat = st, st
+	c.mail.group, c.mail.reporter = &s.group, c // without a budget: nobody does another's blocking I/O
+	c.up.entry, c.idle.entry = st, st
 	if s.cfg.PipelineDepth > 1 {
-		c.line = newLine(c)
+		c.pipeline = newPipeline(c)
 	}
 	return c
 }
 
-// parting is the report, which goes out when the mailbox is free.
-func (c *connection) parting() any {
+// takeReport is the report, which goes out when the mailbox is free.
+func (c *connection) takeReport() any {
 	m := c.report
 	c.report = nil
 	return m
@@ -57,7 +57,7 @@ func (c *connection) parting() any {
 
 func (c *connection) deliver(report any) { c.sched.mail.PostUserMessage(report) }
 
-func (c *connection) failed(err error) { c.sched.journal.failure(c.pid.Id, err) }
+func (c *connection) failed(err error) { c.sched.logs.failure(c.pid.Id, err) }
 
 // Receive handles one message of the engine's.
 func (c *connection) Receive(ctx actor.Context) {
@@ -112,11 +112,11 @@ func (c *connection) handle(ctx actor.Context, message any) bool {
 		}
 	case *atRest:
 		if c.accept(evAtRest, m) {
-			c.rest()
+			c.endSharing()
 		}
 	case *broken:
 		if c.accept(evBroken, m) {
-			c.end(ctx, c.failLine(), nil)
+			c.end(ctx, c.failPipeline(), nil)
 		}
 	case *look:
 		if c.accept(evLook, m) {
@@ -209,9 +209,9 @@ func (c *connection) wrote(ctx actor.Context, call *Call, err error, undisturbed
 		fallthrough
 	default:
 		call.note(c.io, c.sched.now())
-		c.end(ctx, c.verdictOn(call, call.err), nil)
+		c.end(ctx, c.outcomeFor(call, call.err), nil)
 	}
-	call.slot.complete()
+	call.reply.complete()
 }
 
 // receive reads the answer to what send and feed have written.
@@ -268,13 +268,13 @@ func (c *connection) ready(ctx actor.Context, call *Call, short bool) bool {
 		} else {
 			used := c.used
 			c.free(outcomeNeutral, 0)
-			c.used, c.report = used, &giveBack{seat: c.seat} // it is as old as it was
+			c.used, c.report = used, &giveBack{entry: c.entry} // it is as old as it was
 		}
 	} else {
 		c.publish(during, now)
 		return true
 	}
-	call.slot.complete()
+	call.reply.complete()
 	return false
 }
 
@@ -289,7 +289,7 @@ func (c *connection) resume(ctx actor.Context, call *Call, op conn.Op) bool {
 	call.err = c.failure(op, call.sent, err)
 	call.note(c.io, call.began)
 	c.end(ctx, outcomeNeutral, nil)
-	call.slot.complete()
+	call.reply.complete()
 	return false
 }
 
@@ -323,9 +323,9 @@ func (c *connection) answer(call *Call) error {
 	default:
 		a.Buf, err = c.io.ReadAll(a.Buf, call.MaxBody)
 	}
-	c.verdict = outcomeOK
+	c.answerOutcome = outcomeOK
 	if s.cfg.Breaker.ServerErrors && err == nil && a.Head.Status() >= 500 {
-		c.verdict = outcomeFailed
+		c.answerOutcome = outcomeFailed
 	}
 	return c.failure(conn.OpRead, call.sent, err)
 }
@@ -340,7 +340,7 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 		c.endStale(ctx, call)
 	case err != nil:
 		call.note(c.io, c.sched.now())
-		c.end(ctx, c.verdictOn(call, err), nil)
+		c.end(ctx, c.outcomeFor(call, err), nil)
 	case !c.io.Finished():
 		c.phase = connReading
 		now := c.sched.now()
@@ -349,7 +349,7 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 		call.note(c.io, now)
 		if call.waiter.probing {
 			call.waiter.probing = false
-			c.report = &connAnswered{c.seat, c.verdict}
+			c.report = &connAnswered{c.entry, c.answerOutcome}
 		}
 		if !undisturbed {
 			c.end(ctx, outcomeNeutral, nil) // the next read is told why
@@ -359,17 +359,17 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 		c.answered.Add(1)
 		if undisturbed && !c.closeAfter && c.io.Reusable() {
 			a := call.answer
-			c.free(c.verdict, conn.KeepAlive(a.Get("Keep-Alive")))
+			c.free(c.answerOutcome, conn.KeepAlive(a.Get("Keep-Alive")))
 			c.answeredAfter(call.origin + c.used.since(call.began))
 			call.note(c.io, c.used)
 		} else {
 			now := c.sched.now()
 			c.answeredAfter(call.origin + now.since(call.began))
 			call.note(c.io, now)
-			c.end(ctx, c.verdict, nil)
+			c.end(ctx, c.answerOutcome, nil)
 		}
 	}
-	call.slot.complete()
+	call.reply.complete()
 }
 
 // answeredAfter notes how long the answer took: a streamed one counts up to its head.

@@ -16,17 +16,17 @@ import (
 // takes each event to the pool and carries out what the pool decided. It never
 // blocks, dials or does I/O, because callers run it.
 type dispatcher struct {
-	sched *Scheduler
-	mail  *mailbox
-	pool  *pool
-	seats map[string]*seat // by the actor's PID
+	sched   *Scheduler
+	mail    *mailbox
+	pool    *pool
+	entries map[string]*entry // by the actor's PID
 
 	named  uint64       // connections so far
 	props  *actor.Props // of all connections
 	next   *connection  // the one being spawned
 	timer  *time.Timer
 	armed  instant  // when timer fires; never: it does not
-	ending []ending // to be ended by the crew after this message
+	ending []ending // to be ended by the group after this message
 }
 
 // ending is a connection actor to stop; with cut, its socket first and at once.
@@ -40,9 +40,9 @@ type ending struct {
 const dispatcherBudget = 16
 
 func newDispatcher(s *Scheduler, random func() float64) *dispatcher {
-	d := &dispatcher{sched: s, mail: newMailbox(&s.crew, dispatcherBudget), seats: map[string]*seat{}, armed: never}
+	d := &dispatcher{sched: s, mail: newMailbox(&s.group, dispatcherBudget), entries: map[string]*entry{}, armed: never}
 	d.pool = newPool(s.cfg, random, func(o *origin, from, to gobreaker.State) {
-		s.journal.breaker(o.name, from.String(), to.String())
+		s.logs.breaker(o.name, from.String(), to.String())
 	})
 	// Spawning asks both at once: one Props serves all connections, and none holds one.
 	d.props = actor.PropsFromProducer(func() actor.Actor { return d.next },
@@ -76,7 +76,7 @@ func (d *dispatcher) Receive(ctx actor.Context) {
 func (d *dispatcher) handle(ctx actor.Context, message any) bool {
 	p := d.pool
 	if m, ok := message.(*connIdle); ok { // has looked at the clock already
-		p.connIdle(m.at, m.seat, m.out, m.keep)
+		p.connIdle(m.at, m.entry, m.out, m.keep)
 		d.carryOut(ctx)
 		return true
 	}
@@ -88,23 +88,23 @@ func (d *dispatcher) handle(ctx actor.Context, message any) bool {
 		p.leave(now, &m.call.waiter)
 		defer close(m.done)
 	case *giveBack:
-		p.giveBack(now, m.seat, m.owner)
+		p.giveBack(now, m.entry, m.owner)
 	case *connUp:
-		p.connUp(now, m.seat)
-	case *connLanded:
-		p.connLanded(now, m.seat, m.seat.conn.line.told())
+		p.connUp(now, m.entry)
+	case *callsEnded:
+		p.callsEnded(now, m.entry, m.entry.conn.pipeline.takeReport())
 	case *connSilent:
-		p.connSilent(now, m.seat, m.out, m.had)
+		p.connSilent(now, m.entry, m.out, m.had)
 	case *connEnded:
-		p.connEnded(now, m.seat, m.out)
+		p.connEnded(now, m.entry, m.out)
 	case *connAnswered:
-		p.answered(now, m.seat, m.out)
+		p.answered(now, m.entry, m.out)
 	case *tick:
 		d.armed = never
 		p.tick(now)
 	case *suspicious:
 		for _, x := range m.which {
-			p.suspicious(x.s, x.since)
+			p.suspicious(x.entry, x.since)
 		}
 	case *askRetry:
 		m.reply <- p.askRetry(now, &m.origin)
@@ -127,15 +127,15 @@ func (d *dispatcher) carryOut(ctx actor.Context) {
 	for i := 0; i < len(p.effects); i++ {
 		switch e := p.effects[i]; e.kind {
 		case effGrant, effRefuse:
-			e.w.call.slot.complete()
+			e.waiter.call.reply.complete()
 		case effDial:
-			d.spawn(ctx, e.s)
+			d.spawn(ctx, e.entry)
 		case effStop:
-			d.ending = append(d.ending, ending{e.s.conn, false})
+			d.ending = append(d.ending, ending{e.entry.conn, false})
 		case effCut:
-			d.ending = append(d.ending, ending{e.s.conn, true})
+			d.ending = append(d.ending, ending{e.entry.conn, true})
 		case effLook:
-			d.look(e.s.conn)
+			d.look(e.entry.conn)
 		}
 		p.effects[i] = effect{}
 	}
@@ -149,15 +149,15 @@ func (d *dispatcher) carryOut(ctx actor.Context) {
 	if p.wake < d.armed {
 		d.arm(p.wake)
 	}
-	if p.draining && p.seats.len() == 0 {
+	if p.draining && p.entries.len() == 0 {
 		d.sched.drained(p.over)
 	}
 }
 
 // spawn starts the actor of a connection, which dials by itself.
-func (d *dispatcher) spawn(ctx actor.Context, s *seat) {
+func (d *dispatcher) spawn(ctx actor.Context, e *entry) {
 	d.named++
-	o := s.origin
+	o := e.origin
 	if o.tls == nil && o.key.Scheme == "https" {
 		base := o.key.TLS
 		if base == nil {
@@ -165,32 +165,32 @@ func (d *dispatcher) spawn(ctx actor.Context, s *seat) {
 		}
 		o.tls = conn.TLSConfig(base, o.key.Host)
 	}
-	c := newConnection(d.sched, s, o.tls, strconv.FormatUint(d.named, 10))
-	s.conn = &c.Conn
+	c := newConnection(d.sched, e, o.tls, strconv.FormatUint(d.named, 10))
+	e.conn = &c.Conn
 	d.next = c
 	pid, err := ctx.SpawnNamed(d.props, "conn-"+c.id)
 	d.next = nil
 	if err != nil {
 		// The name is taken: only possible if the engine lost a Terminated.
-		d.pool.closed(d.sched.now(), s, outcomeNeutral, err)
+		d.pool.closed(d.sched.now(), e, outcomeNeutral, err)
 		return
 	}
-	d.seats[pid.Id] = s
+	d.entries[pid.Id] = e
 }
 
 // terminated is the one way in which a connection's slot becomes free, whatever
 // ended its actor.
 func (d *dispatcher) terminated(now instant, id string) {
-	s := d.seats[id]
-	if s == nil {
+	e := d.entries[id]
+	if e == nil {
 		return
 	}
-	delete(d.seats, id)
-	out, err := s.conn.obituary()
-	d.pool.closed(now, s, out, err)
+	delete(d.entries, id)
+	out, err := e.conn.howEnded()
+	d.pool.closed(now, e, out, err)
 }
 
-// end stops actors on a goroutine of the crew: closing a TLS connection writes.
+// end stops actors on a goroutine of the group: closing a TLS connection writes.
 func (d *dispatcher) end() {
 	batch := slices.Clone(d.ending)
 	clear(d.ending)
@@ -203,18 +203,18 @@ func (d *dispatcher) end() {
 		}
 		for _, e := range batch {
 			halt := func() { e.conn.mail.PostUserMessage(&stop{}) }
-			if !e.conn.foreign() || !d.sched.crew.run(halt) { // its Close may keep the others waiting
+			if !e.conn.foreign() || !d.sched.group.run(halt) { // its Close may keep the others waiting
 				halt()
 			}
 		}
 	}
-	if !d.sched.crew.run(work) {
+	if !d.sched.group.run(work) {
 		work()
 	}
 }
 
 func (d *dispatcher) look(c *Conn) {
-	d.sched.crew.run(func() { c.mail.PostUserMessage(&look{}) })
+	d.sched.group.run(func() { c.mail.PostUserMessage(&look{}) })
 }
 
 // peek looks at idle sockets from outside their actors, which costs 0.4 µs each,
@@ -223,10 +223,10 @@ func (d *dispatcher) peek() {
 	batch := slices.Clone(d.pool.suspects)
 	clear(d.pool.suspects)
 	d.pool.suspects = d.pool.suspects[:0]
-	d.sched.crew.run(func() {
+	d.sched.group.run(func() {
 		seen := batch[:0]
 		for _, x := range batch {
-			if x.s.conn.suspect() {
+			if x.entry.conn.suspect() {
 				seen = append(seen, x)
 			}
 		}
@@ -248,8 +248,8 @@ func (d *dispatcher) arm(t instant) {
 }
 
 func (d *dispatcher) ticked() {
-	if d.sched.crew.enter() {
-		defer d.sched.crew.leave()
+	if d.sched.group.enter() {
+		defer d.sched.group.leave()
 		d.sched.mail.PostUserMessage(&tick{})
 	}
 }
@@ -261,7 +261,7 @@ func (d *dispatcher) abort() {
 		d.pool.cut(d.sched.now())
 		for _, e := range d.pool.effects {
 			if e.kind == effRefuse {
-				e.w.call.slot.complete()
+				e.waiter.call.reply.complete()
 			}
 		}
 	}
@@ -277,17 +277,17 @@ func (d *dispatcher) stopped() {
 
 func (d *dispatcher) snapshot(now instant) Snapshot {
 	var snap Snapshot
-	d.pool.shelve()
+	d.pool.listMostRecent()
 	for _, o := range d.pool.keyed {
 		snap.Origins = append(snap.Origins, o.snapshot(now))
 	}
 	slices.SortFunc(snap.Origins, func(a, b OriginSnapshot) int { return strings.Compare(a.Origin, b.Origin) })
-	for k := d.pool.seats.front; k != nil; k = k.next {
-		s := k.of
-		c := s.conn.snapshot(now)
-		c.Origin, c.Age = s.origin.name, now.since(s.born)
-		c.InFlight = s.inFlight()
-		if s.state == seatOwned && !d.sched.cfg.Fresh {
+	for k := d.pool.entries.front; k != nil; k = k.next {
+		e := k.of
+		c := e.conn.snapshot(now)
+		c.Origin, c.Age = e.origin.name, now.since(e.born)
+		c.InFlight = e.inFlight()
+		if e.state == entryOwned && !d.sched.cfg.Fresh {
 			c.State = "leased"
 		}
 		snap.Conns = append(snap.Conns, c)

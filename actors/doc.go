@@ -10,8 +10,8 @@
 //
 // Actors run on the goroutine of whoever sends to them (mailbox.go), so a message
 // costs tens of nanoseconds; callers park only where they really have to wait.
-// Calls that may share a connection do no I/O there: they post themselves to its line,
-// and goroutines of the scheduler's write and read for all of them (line.go).
+// Calls that may share a connection do no I/O there: they post themselves to its pipeline,
+// and goroutines of the scheduler's write and read for all of them (pipeline.go).
 //
 // The rules of scheduling do no I/O, and time is a parameter of them: they are in pool.go
 // (all origins) and origin.go (one origin), and the dispatcher is a shell around them. Only

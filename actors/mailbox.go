@@ -16,8 +16,8 @@ import (
 //	state    event               next     effect
 //	idle     post                running  the sender runs the handler, then what came meanwhile
 //	running  post                running  queued
-//	running  queue empty         idle     the parting message is sent
-//	running  budget used up      running  the rest goes to a goroutine of the crew
+//	running  queue empty         idle     the report is sent
+//	running  budget used up      running  the rest goes to a goroutine of the group
 //	running  handler panicked    running  the message is rejected, the failure escalated
 //	any      actor stopped       closed   what is queued, and all that comes, is rejected
 //
@@ -27,15 +27,15 @@ type mailbox struct {
 	waiting   atomic.Int64 // messages queued, of both kinds
 	suspended bool         // owned by whoever runs
 	budget    int          // messages of others that a sender runs before it hands over
-	crew      *crew
+	group     *group
 	invoker   actor.MessageInvoker
 
 	// The actor itself, once it has started: see attach.
 	actor handler
 	self  actor.Context
 
-	tenant  tenant // may be nil
-	drainFn func() // drain, as a value made once
+	reporter reporter // may be nil
+	drainFn  func()   // drain, as a value made once
 
 	closed atomic.Bool // set under mu; read anywhere
 
@@ -60,13 +60,13 @@ func (m *mailbox) attach(ctx actor.Context, h handler) {
 	}
 }
 
-// tenant is an actor that wants more of its mailbox than messages. Thousands of
+// reporter is an actor that wants more of its mailbox than messages. Thousands of
 // idle connections each hold one: an interface takes less than three functions.
-type tenant interface {
-	// parting is asked for one last message of the actor before its mailbox turns
+type reporter interface {
+	// takeReport is asked for one last message of the actor before its mailbox turns
 	// idle; nil: none. deliver sends it afterwards, when the next message to this
 	// actor can already run.
-	parting() any
+	takeReport() any
 	deliver(message any)
 	failed(err error) // told of every panic
 }
@@ -80,8 +80,8 @@ const (
 // something to be closed. reject is called instead of delivery, once.
 type rejectable interface{ reject(reason error) }
 
-func newMailbox(c *crew, budget int) *mailbox {
-	return &mailbox{crew: c, budget: budget}
+func newMailbox(g *group, budget int) *mailbox {
+	return &mailbox{group: g, budget: budget}
 }
 
 // PostUserMessage delivers message: here and now if the actor is idle.
@@ -158,17 +158,17 @@ func (m *mailbox) drain(sender bool) {
 	}
 }
 
-// release turns the mailbox idle and sends the parting message. It reports false when
+// release turns the mailbox idle and sends the report. It reports false when
 // messages came in between and the caller has to go on.
 func (m *mailbox) release() bool {
 	var parting any
-	if m.tenant != nil {
-		parting = m.tenant.parting()
+	if m.reporter != nil {
+		parting = m.reporter.takeReport()
 	}
 	stuck := m.suspended
 	m.status.Store(mailboxIdle)
 	if parting != nil {
-		m.tenant.deliver(parting)
+		m.reporter.deliver(parting)
 	}
 	if m.waiting.Load() == 0 || (stuck && !m.hasSystem()) {
 		return true
@@ -176,13 +176,13 @@ func (m *mailbox) release() bool {
 	return !m.status.CompareAndSwap(mailboxIdle, mailboxRunning)
 }
 
-// handOver lets a goroutine of the crew go on. Once the crew is closed there is
+// handOver lets a goroutine of the group go on. Once the group is closed there is
 // none: then the sender has to.
 func (m *mailbox) handOver() {
 	if m.drainFn == nil {
 		m.drainFn = func() { m.drain(false) }
 	}
-	if !m.crew.run(m.drainFn) {
+	if !m.group.run(m.drainFn) {
 		m.drain(false)
 	}
 }
@@ -204,8 +204,8 @@ func (m *mailbox) invoke(message any, system bool) {
 		if r, ok := message.(rejectable); ok {
 			r.reject(err)
 		}
-		if m.tenant != nil {
-			m.tenant.failed(err)
+		if m.reporter != nil {
+			m.reporter.failed(err)
 		}
 		m.invoker.EscalateFailure(err, message)
 		if exited {

@@ -24,12 +24,12 @@ func (ponger) Receive(ctx actor.Context) {
 func BenchmarkRoundTrip(b *testing.B) {
 	sys := newSystem()
 	defer sys.Shutdown()
-	var c crew
+	var g group
 	for _, bc := range []struct {
 		name string
 		opts []actor.PropsOption
 	}{
-		{"inline", []actor.PropsOption{actor.WithMailbox(func() actor.Mailbox { return newMailbox(&c, 16) })}},
+		{"inline", []actor.PropsOption{actor.WithMailbox(func() actor.Mailbox { return newMailbox(&g, 16) })}},
 		{"default", nil},
 		{"synchronized", []actor.PropsOption{actor.WithDispatcher(actor.NewSynchronizedDispatcher(300))}},
 	} {

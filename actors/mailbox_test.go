@@ -56,13 +56,13 @@ func (r *recorder) numbers() []int {
 const muchPatience = 2 * time.Minute
 
 func newTestMailbox(t *testing.T, budget int) (*mailbox, *recorder) {
-	c := &crew{}
+	g := &group{}
 	t.Cleanup(func() {
-		if !c.close(muchPatience) {
+		if !g.close(muchPatience) {
 			t.Error("the crew did not end")
 		}
 	})
-	m, r := newMailbox(c, budget), &recorder{}
+	m, r := newMailbox(g, budget), &recorder{}
 	m.RegisterHandlers(r, nil)
 	return m, r
 }
@@ -125,7 +125,7 @@ func TestMailboxHandsOverWhatIsBeyondItsBudget(t *testing.T) {
 			}))
 		}
 	}))
-	<-third // by a goroutine of the crew: this one ran 0, 1 and 2
+	<-third // by a goroutine of the group: this one ran 0, 1 and 2
 	if got := r.numbers(); !slices.Equal(got, []int{0, 1, 2, 3}) {
 		t.Errorf("ran %v", got)
 	}
@@ -218,7 +218,7 @@ func TestMailboxClosedRejectsWhatWaitsAndWhatComes(t *testing.T) {
 	}
 }
 
-// leaving is a tenant with a parting message while full.
+// leaving is a reporter with a report while full.
 type leaving struct {
 	t    *testing.T
 	m    *mailbox
@@ -226,7 +226,7 @@ type leaving struct {
 	sent []any
 }
 
-func (l *leaving) parting() any {
+func (l *leaving) takeReport() any {
 	if !l.full {
 		return nil
 	}
@@ -246,7 +246,7 @@ func (l *leaving) failed(error) {}
 func TestMailboxSendsThePartingMessageWhenItIsFree(t *testing.T) {
 	m, _ := newTestMailbox(t, 4)
 	l := &leaving{t: t, m: m}
-	m.tenant = l
+	m.reporter = l
 	m.PostUserMessage(message(1, nil))
 	m.PostUserMessage(message(2, func() { l.full = true }))
 	if fmt.Sprint(l.sent) != "[report]" {
@@ -279,42 +279,42 @@ func TestRingKeepsOrderOverGrowth(t *testing.T) {
 }
 
 func TestSlotWakesTheParkedAndTheEarly(t *testing.T) {
-	s := slot{ch: make(chan struct{}, 1)}
-	s.reset()
-	s.complete()
-	if !s.wait(nil, nil) {
+	r := reply{ch: make(chan struct{}, 1)}
+	r.reset()
+	r.complete()
+	if !r.wait(nil, nil) {
 		t.Fatal("a complete slot did not let its waiter through")
 	}
 	for range 1000 {
-		s.reset()
-		go s.complete()
-		if !s.wait(nil, nil) {
+		r.reset()
+		go r.complete()
+		if !r.wait(nil, nil) {
 			t.Fatal("the waiter was not woken")
 		}
 	}
 	left := make(chan struct{})
 	close(left)
-	s.reset()
-	if s.wait(left, nil) {
+	r.reset()
+	if r.wait(left, nil) {
 		t.Fatal("nobody has completed the slot")
 	}
-	go s.complete()
-	s.collect()
-	if len(s.ch) != 0 {
+	go r.complete()
+	r.collect()
+	if len(r.ch) != 0 {
 		t.Error("a completion is left over for the next use")
 	}
 }
 
 func TestCrewOutlivesAPanic(t *testing.T) {
 	told := make(chan error, 1)
-	c := &crew{failed: func(err error) { told <- err }}
+	g := &group{failed: func(err error) { told <- err }}
 	boom := func() { panic(errBoom) }
 	for name, start := range map[string]func() bool{
-		"run":        func() bool { return c.run(boom) },
-		"also":       func() bool { return c.also(boom) },
-		"runErrand":  func() bool { return c.runErrand(&errand{}, boom) },
-		"alsoErrand": func() bool { return c.alsoErrand(&errand{}, boom) },
-		"start":      func() bool { return c.start(func() { defer c.leave(); boom() }) },
+		"run":        func() bool { return g.run(boom) },
+		"also":       func() bool { return g.also(boom) },
+		"runErrand":  func() bool { return g.runErrand(&errand{}, boom) },
+		"alsoErrand": func() bool { return g.alsoErrand(&errand{}, boom) },
+		"start":      func() bool { return g.start(func() { defer g.leave(); boom() }) },
 	} {
 		if !start() {
 			t.Fatalf("%s: not started", name)
@@ -325,29 +325,29 @@ func TestCrewOutlivesAPanic(t *testing.T) {
 			t.Errorf("%s: told of %v", name, err)
 		}
 	}
-	if !c.close(patience) {
+	if !g.close(patience) {
 		t.Error("somebody is counted who has left")
 	}
 }
 
 func TestCrewCloseWaits(t *testing.T) {
-	var c crew
+	var g group
 	release := make(chan struct{})
-	c.run(func() { <-release })
-	if c.close(time.Millisecond) {
+	g.run(func() { <-release })
+	if g.close(time.Millisecond) {
 		t.Error("close did not wait for the goroutine")
 	}
-	if c.run(func() {}) {
+	if g.run(func() {}) {
 		t.Error("a closed crew started a goroutine")
 	}
-	if !c.also(func() { <-release }) {
+	if !g.also(func() { <-release }) {
 		t.Error("a crew with somebody inside started no goroutine for him")
 	}
 	close(release)
-	if !c.close(muchPatience) {
+	if !g.close(muchPatience) {
 		t.Error("close did not see the goroutine end")
 	}
-	if c.also(func() {}) {
+	if g.also(func() {}) {
 		t.Error("a closed crew that all have left started a goroutine")
 	}
 }
@@ -363,9 +363,9 @@ func BenchmarkSend(b *testing.B) {
 	hop := func(opts ...actor.PropsOption) *actor.PID {
 		return sys.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return hopper{} }, opts...))
 	}
-	var c crew
+	var g group
 	pids := map[string]*actor.PID{
-		"inline":       hop(actor.WithMailbox(func() actor.Mailbox { return newMailbox(&c, 16) })),
+		"inline":       hop(actor.WithMailbox(func() actor.Mailbox { return newMailbox(&g, 16) })),
 		"synchronized": hop(actor.WithDispatcher(actor.NewSynchronizedDispatcher(300))),
 	}
 	msg := &tick{}
@@ -382,9 +382,9 @@ func BenchmarkSend(b *testing.B) {
 func TestSendAllocatesNothing(t *testing.T) {
 	sys := newSystem()
 	defer sys.Shutdown()
-	var c crew
+	var g group
 	pid := sys.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return hopper{} },
-		actor.WithMailbox(func() actor.Mailbox { return newMailbox(&c, 16) })))
+		actor.WithMailbox(func() actor.Mailbox { return newMailbox(&g, 16) })))
 	msg := &tick{}
 	if n := testing.AllocsPerRun(1000, func() { sys.Root.Send(pid, msg) }); n != 0 {
 		t.Errorf("a send allocates %v times", n)

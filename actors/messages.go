@@ -19,7 +19,7 @@ import (
 
 // ---- to the dispatcher, from callers ----
 
-// acquire asks for a connection. Answered through call.slot.
+// acquire asks for a connection. Answered through call.reply.
 type acquire Call
 
 // leave tells that the caller of an acquire does not wait any more. The acquire
@@ -33,7 +33,7 @@ type leave struct {
 // giveBack hands back a connection that was granted and not used (owner nil), or
 // a leased one.
 type giveBack struct {
-	seat  *seat
+	entry *entry
 	owner *Owner
 }
 
@@ -69,43 +69,43 @@ type suspicious struct {
 
 // connUp: the dial has succeeded.
 type connUp struct {
-	seat *seat
+	entry *entry
 }
 
 // connIdle: the connection is fit for another request, and its mailbox free.
 type connIdle struct {
-	seat *seat
-	at   instant
-	out  outcome
-	keep time.Duration // how long the server keeps it; 0: it did not say
+	entry *entry
+	at    instant
+	out   outcome
+	keep  time.Duration // how long the server keeps it; 0: it did not say
 }
 
 // connAnswered: the head of a streamed answer has come, which is all that a probe of
 // the breaker asks. Its body may last for hours.
 type connAnswered struct {
-	seat *seat
-	out  outcome
+	entry *entry
+	out   outcome
 }
 
-// connLanded: calls that share the connection have been answered, or have left before
-// they were written; the line knows how many.
-type connLanded struct {
-	seat *seat
+// callsEnded: calls that share the connection have been answered, or have left before
+// they were written; the pipeline knows how many.
+type callsEnded struct {
+	entry *entry
 }
 
 // connEnded: the connection is of no more use, and what that says about its origin. Its
 // slot is taken until its actor has ended, which a driver's Close may hold up.
 type connEnded struct {
-	seat *seat
-	out  outcome
+	entry *entry
+	out   outcome
 }
 
 // connSilent: a caller that shares the connection could wait no longer. Nobody else
 // shall join until it answers again.
 type connSilent struct {
-	seat *seat
-	out  outcome
-	had  time.Duration // how long the origin had, where out is outcomeLate
+	entry *entry
+	out   outcome
+	had   time.Duration // how long the origin had, where out is outcomeLate
 }
 
 // ---- to a connection, from its dial ----
@@ -144,7 +144,7 @@ type abandon struct {
 	drain bool // a small rest of the body may be read to keep the connection
 }
 
-// ---- to a connection, from its line ----
+// ---- to a connection, from its pipeline ----
 
 // flush: write all that are queued.
 type flush struct {
@@ -203,7 +203,7 @@ func (m *read) reject(reason error)      { (*Call)(m).undelivered(reason, false)
 func (m *readAll) reject(reason error)   { (*Call)(m).undelivered(reason, false) }
 
 func (m *flush) reject(reason error) { m.conn.unflushed(reason) }
-func (m *broken) reject(error)       { m.conn.failLine() }
+func (m *broken) reject(error)       { m.conn.failPipeline() }
 
 // Ended is why ctx has ended, its cause included; nil while it has not.
 func Ended(ctx context.Context) error {

@@ -1,219 +1,249 @@
 package actors
 
 import (
+	"bufio"
+	"context"
 	"fmt"
-	"slices"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
+	"testing/synctest"
 )
 
-// sharing makes a call one that may share a connection.
-func sharing(q *waiter) { q.pipes = true }
+// piped makes a request one that may share a connection.
+func piped(r *Request) { r.Pipeline = true }
 
-// landed reports n answers, all well and in HTTP/1.1.
-func (w *world) landed(n, answers int) *world {
-	return w.landedAs(n, landing{n: answers, ok: answers, proven: true})
+// to asks for a path.
+func to(path string) func(*Request) {
+	return func(r *Request) {
+		r.Head = append(r.Head[:0], "GET "+path+" HTTP/1.1\r\nHost: origin.test\r\n\r\n"...)
+	}
 }
 
-func (w *world) landedAs(n int, t landing) *world {
-	w.p.connLanded(w.now, w.seat(n), t)
-	w.took()
-	return w
+// saying is an answer with a body.
+func saying(body string) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 }
 
-// shared is a world in which a and b share connection 1.
-func shared(t *testing.T, cfg Config) *world {
+// echo answers with the path that was asked for.
+func echo(r *http.Request) string { return saying(r.URL.Path) }
+
+// result is how one call ended.
+type result struct {
+	body string
+	err  error
+}
+
+// flight is a server whose first connection answers one call, reads all that come
+// next, and does what the test says once it has so many. Other connections echo.
+type flight struct {
+	memory
+	s     *Scheduler
+	calls int
+	then  func(nc net.Conn)
+	done  []chan result
+	first *Conn
+}
+
+func newFlight(t *testing.T, cfg Config, calls int, then func(nc net.Conn)) *flight {
+	f := &flight{calls: calls, then: then}
+	var conns atomic.Int64
+	f.serve = func(nc net.Conn) {
+		if conns.Add(1) > 1 {
+			answering(echo)(nc)
+			return
+		}
+		br := bufio.NewReader(nc)
+		readRequest(br)
+		io.WriteString(nc, hello)
+		for range f.calls {
+			readRequest(br)
+		}
+		f.then(nc)
+	}
 	if cfg.PipelineDepth == 0 {
-		cfg.PipelineDepth = 3
+		cfg.PipelineDepth = 64
 	}
-	cfg.MaxConnsPerOrigin = 1
-	w := newWorld(t, cfg)
-	w.ask("first", "x", sharing).up(1).landed(1, 1).want("dial 1", "first gets 1")
-	return w.ask("a", "x", sharing).ask("b", "x", sharing).want("a gets 1", "b gets 1")
-}
-
-func TestCallsShareAConnectionUpToTheDepth(t *testing.T) {
-	w := shared(t, Config{})
-	w.ask("c", "x", sharing).want("c gets 1")
-	w.ask("d", "x", sharing).ask("e", "x", sharing).ask("f", "x", sharing).want()
-	w.landed(1, 1).want("d gets 1").landed(1, 2).want("e gets 1", "f gets 1")
-	if got := w.seat(1).inFlight(); got != 3 {
-		t.Errorf("%d in flight, want 3", got)
+	f.s = f.start(t, cfg)
+	c := f.s.NewCall()
+	c.Origin, c.Method, c.Pipeline = &testOrigin, "GET", true
+	c.Head = append(c.Head, "GET / HTTP/1.1\r\nHost: origin.test\r\n\r\n"...)
+	a, err := f.s.Do(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
 	}
-	w.landed(1, 3).want().ask("g", "x").want("g gets 1") // a plain one: it idled
+	wantBody(t, string(a.Body()), err)
+	f.first = a.Conn
+	synctest.Wait() // until it idles
+	return f
 }
 
-func TestConnectionIsSharedOnlyWhenItHasAnswered(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		proven bool
-		want   []string
-	}{
-		{"in HTTP/1.1", true, []string{"b gets 1", "c gets 1"}},
-		{"in HTTP/1.0", false, []string{"b gets 1"}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t, Config{MaxConnsPerOrigin: 1, PipelineDepth: 8})
-			w.ask("a", "x", sharing).up(1).ask("b", "x", sharing).ask("c", "x", sharing).want("dial 1", "a gets 1")
-			w.landedAs(1, landing{n: 1, ok: 1, proven: tt.proven}).want(tt.want...)
-		})
+func readRequest(br *bufio.Reader) error {
+	r, err := http.ReadRequest(br)
+	if err == nil {
+		io.Copy(io.Discard, r.Body)
 	}
+	return err
 }
 
-func TestSharedConnectionSavesADial(t *testing.T) {
-	w := newWorld(t, Config{PipelineDepth: 2})
-	w.ask("a", "x", sharing).up(1).landed(1, 1).want("dial 1", "a gets 1")
-	w.ask("b", "x", sharing).ask("c", "x", sharing).want("b gets 1", "c gets 1")
-	w.ask("d", "x", sharing).want("dial 2") // the depth is reached
+// send starts one more call, and waits until it is on its way.
+func (f *flight) send(ctx context.Context, change ...func(*Request)) {
+	n := len(f.done)
+	done := make(chan result, 1)
+	f.done = append(f.done, done)
+	go func() {
+		body, err := get(ctx, f.s, append([]func(*Request){piped, to(fmt.Sprintf("/%d", n))}, change...)...)
+		done <- result{body, err}
+	}()
+	synctest.Wait()
 }
 
-func TestPlainCallIsNotPassedByThoseThatShare(t *testing.T) {
-	w := shared(t, Config{})
-	w.ask("plain", "x").ask("c", "x", sharing).landed(1, 1).want()
-	w.landed(1, 1).want("plain gets 1").idle(1).want("c gets 1")
-	w.ask("d", "x", sharing).want("d gets 1")
-}
+func (f *flight) result(n int) result { return <-f.done[n] }
 
-func TestWhatKeepsOthersFromJoining(t *testing.T) {
-	for _, tt := range []struct {
-		name  string
-		cfg   Config
-		event func(w *world)
-		then  []string // once both that share it are answered
-	}{
-		{"a call pinned to it", Config{}, func(w *world) { w.ask("pinned", "x", pinned(w, 1, nil)) }, []string{"pinned gets 1"}},
-		{"its age", Config{MaxConnAge: time.Minute}, func(w *world) { w.after(time.Hour) }, []string{"stop 1"}},
-		{"another origin that starves", Config{MaxConns: 1}, func(w *world) { w.ask("other", "y") }, []string{"stop 1"}},
-		{"a caller that gave up on it", Config{}, func(w *world) { w.p.connSilent(w.now, w.seat(1), outcomeFailed, 0) }, []string{"c gets 1"}},
-		{"its end", Config{}, func(w *world) { w.seat(1).conn.closing.Store(true) }, []string{"stop 1"}},
-		{"a lease that waits", Config{}, func(w *world) {
-			w.ask("lease", "x", func(q *waiter) { q.lease, q.call.Owner = true, &Owner{} })
-		}, []string{"lease gets 1"}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			w := shared(t, tt.cfg)
-			tt.event(w)
-			w.after(1).ask("c", "x", sharing).want()
-			w.landed(1, 2).want(tt.then...)
-		})
+func (f *flight) wantBody(t *testing.T, n int, body string) {
+	t.Helper()
+	if r := f.result(n); r.err != nil || r.body != body {
+		t.Errorf("call %d: got %q, %v", n, r.body, r.err)
 	}
 }
 
-func TestAnswerEndsTheDoubt(t *testing.T) {
-	w := shared(t, Config{})
-	w.p.connSilent(w.now, w.seat(1), outcomeFailed, 0)
-	w.ask("c", "x", sharing).want().landed(1, 1).want("c gets 1")
-}
-
-func TestProbeIsNotShared(t *testing.T) {
+func TestAnswersGoToTheirCallers(t *testing.T) {
 	in(t, func(t *testing.T) {
-		w := newWorld(t, Config{MaxConnsPerOrigin: 1, PipelineDepth: 8, Breaker: Breaker{Failures: 1, OpenFor: time.Second, Probes: 2}})
-		w.ask("a", "x", sharing).up(1).landedAs(1, landing{n: 1, failed: 1, row: 1, proven: true}).want("dial 1", "a gets 1", "breaker open")
-		w.outlast(time.Second)
-		w.ask("b", "x", sharing).want("breaker half-open", "b gets 1")
-		w.ask("c", "x", sharing).want() // the second probe
-		w.landed(1, 1).want("c gets 1").landed(1, 1).want("breaker closed")
-		w.ask("d", "x", sharing).ask("e", "x", sharing).want("d gets 1", "e gets 1")
+		m := &memory{serve: answering(echo)}
+		s := m.start(t, Config{PipelineDepth: 16, MaxConnsPerOrigin: 1})
+		var all sync.WaitGroup
+		for i := range 40 {
+			all.Go(func() {
+				for j := range 25 {
+					path := fmt.Sprintf("/%d/%d", i, j)
+					if body, err := get(t.Context(), s, piped, to(path)); err != nil || body != path {
+						t.Errorf("%s: got %q, %v", path, body, err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		if n := m.dials.Load(); n != 1 {
+			t.Errorf("%d dials", n)
+		}
+		wantQuiet(t, s)
+		if c := s.Snapshot().Conns[0]; c.Requests != 1000 || c.State != "idle" || c.InFlight != 0 {
+			t.Errorf("got %+v", c)
+		}
 	})
 }
 
-func TestProbeThatLeavesMakesRoomForAnother(t *testing.T) {
+func TestQueuedCallsGoOutInOneWrite(t *testing.T) {
 	in(t, func(t *testing.T) {
-		w := newWorld(t, Config{MaxConnsPerOrigin: 1, PipelineDepth: 8, Breaker: Breaker{Failures: 1, OpenFor: time.Second}})
-		w.ask("a", "x", sharing).up(1).landedAs(1, landing{n: 1, failed: 1, row: 1, proven: true}).want("dial 1", "a gets 1", "breaker open")
-		w.outlast(time.Second)
-		w.ask("b", "x", sharing).want("breaker half-open", "b gets 1")
-		w.landedAs(1, landing{n: 1}).want() // never written
-		w.ask("c", "x", sharing).want("c gets 1").landed(1, 1).want("breaker closed")
+		var writes atomic.Int64
+		proceed := make(chan struct{})
+		m := &memory{
+			serve: func(nc net.Conn) {
+				br := bufio.NewReader(nc)
+				readRequest(br)
+				io.WriteString(nc, hello)
+				<-proceed // nobody reads: the next write waits
+				for {
+					r, err := http.ReadRequest(br)
+					if err != nil {
+						return
+					}
+					io.WriteString(nc, echo(r))
+				}
+			},
+			wrap: func(nc net.Conn) net.Conn {
+				return &badConn{Conn: nc, write: func() { writes.Add(1) }}
+			},
+		}
+		f := &flight{s: m.start(t, Config{PipelineDepth: 64, MaxConnsPerOrigin: 1})}
+		get(t.Context(), f.s, piped)
+		synctest.Wait()
+		for range 10 {
+			f.send(t.Context())
+		}
+		if c := f.s.Snapshot().Conns[0]; c.InFlight != 10 {
+			t.Errorf("%d in flight, want 10", c.InFlight)
+		}
+		close(proceed)
+		for i := range 10 {
+			f.wantBody(t, i, fmt.Sprintf("/%d", i))
+		}
+		if n := writes.Load(); n != 3 {
+			t.Errorf("%d writes, want 3: the first call, the one that found nobody, and the rest", n)
+		}
 	})
 }
 
-func TestPlainCallWithADialOfItsOwnHoldsNobodyUp(t *testing.T) {
-	w := newWorld(t, Config{MaxConnsPerOrigin: 2, PipelineDepth: 2})
-	w.ask("first", "x", sharing).up(1).landed(1, 1).want("dial 1", "first gets 1")
-	w.ask("a", "x", sharing).ask("plain", "x").ask("b", "x", sharing).want("a gets 1", "dial 2", "b gets 1")
-	w.ask("c", "x", sharing).want() // the depth is reached
-	w.ask("d", "x", sharing).landed(1, 1).want("c gets 1").landed(1, 1).want("d gets 1")
-	w.ask("waits", "x").ask("e", "x", sharing).landed(1, 1).want() // no dial for that one
-	w.up(2).want("plain gets 2").landed(1, 1).want("waits gets 1")
-	w.idle(2).want("e gets 2")
-}
-
-func TestGivenBackPlaceIsTaken(t *testing.T) {
-	w := shared(t, Config{PipelineDepth: 2})
-	w.ask("c", "x", sharing).want()
-	w.p.giveBack(w.now, w.seat(1), nil)
-	w.took()
-	w.want("c gets 1")
-	w.landed(1, 1)
-	w.p.giveBack(w.now, w.seat(1), nil)
-	w.took()
-	w.ask("plain", "x").want("plain gets 1")
-}
-
-func TestDrainEndsASharedConnectionWhenAllAreAnswered(t *testing.T) {
-	w := shared(t, Config{})
-	w.p.drain(w.now)
-	w.took()
-	w.ask("c", "x", sharing).want("c refused: session closed")
-	w.landed(1, 1).want().landed(1, 1).want("stop 1")
-}
-
-func TestSharedConnectionThatEndsIsReplaced(t *testing.T) {
-	w := shared(t, Config{})
-	w.gone(1, outcomeNeutral).want()
-	w.landed(1, 2).want() // a report that comes late
-	w.ask("c", "x", sharing).want("dial 2").up(2).want("c gets 2")
-}
-
-func TestBreakerHearsOfEveryAnswer(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		t    landing
-		open bool
-	}{
-		{"four in a row", landing{n: 9, ok: 5, failed: 4, row: 4}, false},
-		{"five in a row", landing{n: 9, ok: 4, failed: 5, row: 5}, true},
-		{"five, not in a row", landing{n: 12, ok: 7, failed: 5}, false},
-		{"all", landing{n: 5, failed: 5, row: 5}, true},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t, Config{PipelineDepth: 64, Breaker: Breaker{Ratio: -1}})
-			w.ask("a", "x", sharing).up(1).landed(1, 1)
-			for i := range tt.t.n {
-				w.ask(fmt.Sprint(i), "x", sharing)
-			}
-			w.landedAs(1, tt.t)
-			if got := slices.Contains(w.log, "breaker open"); got != tt.open {
-				t.Errorf("opened: %v, want %v", got, tt.open)
-			}
-			o := w.seat(1).origin
-			if got := o.breaker.window.all; got != tt.t.n+1 && !tt.open {
-				t.Errorf("the window holds %d, want %d", got, tt.t.n+1)
-			}
+func TestEveryFramingInALine(t *testing.T) {
+	large := strings.Repeat("0123456789", 10_000)
+	answers := []string{
+		"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n", // to a HEAD
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+		"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+		"HTTP/1.1 204 No Content\r\n\r\n",
+		saying(large),
+		"HTTP/1.1 200 OK\r\nX-Fold: a\r\n b\r\nContent-Length: 4\r\n\r\nfold",
+		"HTTP/1.1 200 OK\r\n\r\nuntil close",
+	}
+	bodies := []string{"", "abcde", "ok", "", large, "fold", "until close"}
+	for name, size := range map[string]int{"in one piece": 1 << 20, "cut at 7": 7, "byte by byte": 1} {
+		t.Run(name, func(t *testing.T) {
+			in(t, func(t *testing.T) {
+				f := newFlight(t, Config{MaxConnsPerOrigin: 1}, len(answers), func(nc net.Conn) {
+					for all := strings.Join(answers, ""); len(all) > 0; {
+						n := min(size, len(all))
+						io.WriteString(nc, all[:n])
+						all = all[n:]
+					}
+				})
+				f.send(t.Context(), func(r *Request) {
+					r.Method = "HEAD"
+					r.Head = append(r.Head[:0], "HEAD /0 HTTP/1.1\r\nHost: origin.test\r\n\r\n"...)
+				})
+				for range answers[1:] {
+					f.send(t.Context())
+				}
+				for i, body := range bodies {
+					f.wantBody(t, i, body)
+				}
+			})
 		})
 	}
 }
 
-func TestLandingsAddUp(t *testing.T) {
-	var sum landing
-	for _, t := range []landing{{n: 2, ok: 1, failed: 1, row: 1, at: 1, keep: 5}, {n: 1, failed: 1, row: 1, at: 2, proven: true}, {n: 1}} {
-		sum.add(t)
+// TestWireLogOfALine: wherever the reads cut the answers, no secret of theirs shows.
+func TestWireLogOfALine(t *testing.T) {
+	answer := "HTTP/1.1 200 OK\r\nSet-Cookie: geheim=geheim; geheim\r\nContent-Length: 5\r\n\r\nhello"
+	for _, size := range []int{1, 7, 30, len(answer) - 1, len(answer) + 25, 1 << 20} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			in(t, func(t *testing.T) {
+				var log strings.Builder
+				cfg := Config{WireLog: slog.New(slog.NewTextHandler(&log, nil))}
+				f := newFlight(t, cfg, 4, func(nc net.Conn) {
+					for all := strings.Repeat(answer, 4); len(all) > 0; {
+						n := min(size, len(all))
+						io.WriteString(nc, all[:n])
+						all = all[n:]
+					}
+					nc.Write([]byte("HTTP/1.1 200 OK\r\nSet-Cookie: gehe"))
+				})
+				for range 4 {
+					f.send(t.Context())
+				}
+				for i := range 4 {
+					f.wantBody(t, i, "hello")
+				}
+				f.s.Close()
+				if text := log.String(); strings.Contains(text, "gehe") || strings.Contains(text, "heim") ||
+					strings.Count(text, "Set-Cookie: ***") < 4 || strings.Count(text, "200 OK") < 5 {
+					t.Errorf("the wire log:\n%s", text)
+				}
+			})
+		})
 	}
-	if want := (landing{n: 4, ok: 1, failed: 2, row: 2, at: 2, proven: true}); sum != want {
-		t.Errorf("got %+v, want %+v", sum, want)
-	}
-	sum.add(landing{n: 2, ok: 1, failed: 1, row: 1, at: 3})
-	if sum.row != 1 || sum.n != 6 {
-		t.Errorf("got %+v", sum)
-	}
-}
-
-func TestSharedConnectionIsFilledBeforeAnotherIsUsed(t *testing.T) {
-	w := newWorld(t, Config{PipelineDepth: 2})
-	w.ask("a", "x", sharing).ask("b", "x", sharing).up(1).up(2).landed(1, 1).landed(2, 1)
-	w.want("dial 1", "dial 2", "a gets 1", "b gets 2")
-	w.ask("c", "x", sharing).ask("d", "x", sharing).ask("e", "x", sharing)
-	w.want("c gets 2", "d gets 2", "e gets 1") // the youngest first
-	w.ask("plain", "x").want("dial 3")
 }

@@ -15,28 +15,28 @@ import (
 // Reserving is part of deciding, so limits hold exactly.
 //
 // A call that wants a connection:
-//  1. shares a busy one of its origin, where it may (pipeline.go);
-//  2. else gets the youngest idle one, unless it wants a younger one (lane.go);
+//  1. shares a busy one of its origin, where it may (pool_pipeline.go);
+//  2. else gets the youngest idle one, unless it wants a younger one (pool_freshness.go);
 //  3. else waits, and where the limits and the origin's backoff allow, a dial is
 //     started (for whoever is first when it is done);
-//  4. or is rejected: breaker open (unless it is held, see hold.go), queue full, session
+//  4. or is rejected: breaker open (unless it is held, see pool_hold.go), queue full, session
 //     closed.
 //
 // When MaxConns stands in the way, the oldest idle connection of another origin
 // is ended; where there is none, the origin starves until a slot or a connection
 // becomes free, in order.
 type pool struct {
-	cfg      Config
-	random   func() float64                            // jitter, in [0, 1)
-	changed  func(o *origin, from, to gobreaker.State) // a breaker's state
-	keyed    map[Origin]*origin
-	last     *origin       // of the last acquire: hashing its key costs 50 ns
-	seats    list[*seat]   // all whose slot is taken
-	idle     list[*seat]   // of all origins, the longest idle first
-	warm     *seat         // idle, and not listed yet: see rest
-	owned    list[*seat]   // Fresh: waiting for their owner, the longest idle first
-	starving list[*origin] // in the order in which they came to need a slot
-	empty    list[*origin] // nothing to schedule, the longest empty first
+	cfg        Config
+	random     func() float64                            // jitter, in [0, 1)
+	changed    func(o *origin, from, to gobreaker.State) // a breaker's state
+	keyed      map[Origin]*origin
+	last       *origin       // of the last acquire: hashing its key costs 50 ns
+	entries    list[*entry]  // all whose slot is taken
+	idle       list[*entry]  // of all origins, the longest idle first
+	mostRecent *entry        // idle, and not listed yet: see becomeIdle
+	owned      list[*entry]  // Fresh: waiting for their owner, the longest idle first
+	starving   list[*origin] // in the order in which they came to need a slot
+	empty      list[*origin] // nothing to schedule, the longest empty first
 
 	draining bool
 	over     bool // cut off
@@ -51,26 +51,26 @@ type pool struct {
 
 // effect is something for the dispatcher to do.
 type effect struct {
-	kind effectKind
-	w    *waiter
-	s    *seat
+	kind   effectKind
+	waiter *waiter
+	entry  *entry
 }
 
 type effectKind uint8
 
 const (
-	effGrant  effectKind = iota // tell w that it has s
+	effGrant  effectKind = iota // tell w that it has e
 	effRefuse                   // tell w of its err
-	effDial                     // start an actor for s, which dials
-	effStop                     // end the actor of s
+	effDial                     // start an actor for e, which dials
+	effStop                     // end the actor of e
 	effCut                      // the same, and its socket at once
-	effLook                     // let the actor of s look at its socket
+	effLook                     // let the actor of e look at its socket
 )
 
 // suspect is an idle connection whose socket is to be peeked at, and since when
 // it was idle then.
 type suspect struct {
-	s     *seat
+	entry *entry
 	since instant
 }
 
@@ -92,8 +92,8 @@ func newPool(cfg Config, random func() float64, changed func(*origin, gobreaker.
 	return &pool{cfg: cfg, random: random, changed: changed, keyed: map[Origin]*origin{}, wake: never, expiry: never}
 }
 
-func (p *pool) do(kind effectKind, w *waiter, s *seat) {
-	p.effects = append(p.effects, effect{kind, w, s})
+func (p *pool) do(kind effectKind, w *waiter, e *entry) {
+	p.effects = append(p.effects, effect{kind, w, e})
 }
 
 func (p *pool) wakeAt(t instant) { p.wake = min(p.wake, t) }
@@ -135,18 +135,18 @@ func (p *pool) acquire(now instant, w *waiter) {
 	if !w.again {
 		o.budget.request(now)
 	}
-	if s := p.takeOpen(now, o, w); s != nil {
-		p.grant(now, s, w)
+	if e := p.takeOpen(now, o, w); e != nil {
+		p.grant(now, e, w)
 		return
 	}
 	// Where others wait and a connection idles all the same, it is too old for them.
-	if s := p.takeIdle(now, o, w); s != nil {
-		p.grant(now, s, w)
+	if e := p.takeIdle(now, o, w); e != nil {
+		p.grant(now, e, w)
 		return
 	}
-	o.waiters.pushBack(&w.place, w)
+	o.waiters.pushBack(&w.inQueue, w)
 	p.serve(now, o)
-	if w.place.in != nil && o.inLine() > p.cfg.MaxQueuePerOrigin {
+	if w.inQueue.in != nil && o.inLine() > p.cfg.MaxQueuePerOrigin {
 		o.rejected++
 		p.dismiss(now, w, ErrQueueFull)
 	}
@@ -155,22 +155,22 @@ func (p *pool) acquire(now instant, w *waiter) {
 // acquirePinned: a call wants one connection and no other. It waits while that
 // one is busy; the breaker has no say, since no other connection would be opened.
 func (p *pool) acquirePinned(now instant, w *waiter) {
-	s := w.pin()
-	o := s.origin
+	e := w.pin()
+	o := e.origin
 	w.origin = o
 	switch {
 	case o.key != *w.call.Origin:
 		p.refuse(w, ErrWrongOrigin)
-	case s.state >= seatStopping || s.conn.Closed():
+	case e.state >= entryStopping || e.conn.Closed():
 		p.refuse(w, conn.ErrClosed)
-	case s.state == seatIdle, s.state == seatOwned && (s.owner == w.call.Owner):
-		p.unlist(s)
-		p.grant(now, s, w)
-	case s.pinned.len() >= p.cfg.MaxQueuePerOrigin:
+	case e.state == entryIdle, e.state == entryOwned && (e.owner == w.call.Owner):
+		p.unlist(e)
+		p.grant(now, e, w)
+	case e.pinned.len() >= p.cfg.MaxQueuePerOrigin:
 		o.rejected++
 		p.refuse(w, ErrQueueFull)
 	default:
-		s.pinned.pushBack(&w.place, w)
+		e.pinned.pushBack(&w.inQueue, w)
 	}
 }
 
@@ -178,14 +178,14 @@ func (p *pool) acquirePinned(now instant, w *waiter) {
 // already, nothing happens.
 func (p *pool) leave(now instant, w *waiter) {
 	switch {
-	case w.seat != nil || w.call.err != nil:
+	case w.entry != nil || w.call.err != nil:
 	case w.dial != nil: // Fresh: the dial was for it alone
-		w.dial.serves = nil
+		w.dial.dialFor = nil
 		p.stop(w.dial)
 		p.dismiss(now, w, errLeft)
 	default:
 		o := w.origin
-		if k := o.dialing.front; k != nil && w.place.in == &o.waiters {
+		if k := o.dialing.front; k != nil && w.inQueue.in == &o.waiters {
 			w.dial = k.of
 		}
 		if o.dialing.len() == 0 && w.pin() == nil {
@@ -198,7 +198,7 @@ func (p *pool) leave(now instant, w *waiter) {
 // dismiss takes a waiter out of its queue and refuses it.
 func (p *pool) dismiss(now instant, w *waiter, err error) {
 	o := w.origin
-	waited := w.place.in == &o.waiters
+	waited := w.inQueue.in == &o.waiters
 	p.unqueue(w)
 	p.spare(now, o, &w.probe)
 	p.refuse(w, err)
@@ -211,7 +211,7 @@ func (p *pool) dismiss(now instant, w *waiter, err error) {
 // unqueue takes a waiter out of its queue. An origin that wants no more slots
 // then stands in nobody's way.
 func (p *pool) unqueue(w *waiter) {
-	w.place.remove()
+	w.inQueue.remove()
 	if o := w.origin; o.starving.in != nil && !o.wantsDial(p.cfg.Fresh) {
 		o.starving.remove()
 	}
@@ -222,68 +222,68 @@ func (p *pool) refuse(w *waiter, err error) {
 	p.do(effRefuse, w, nil)
 }
 
-func (p *pool) grant(now instant, s *seat, w *waiter) {
+func (p *pool) grant(now instant, e *entry, w *waiter) {
 	p.unqueue(w)
-	w.seat, w.rested, w.served, w.granted = s, s.rested, s.served, now
-	s.served = true
+	w.entry, w.rested, w.served, w.granted = e, e.rested, e.served, now
+	e.served = true
 	if w.lease {
-		s.owner = w.call.Owner
-		s.state = seatOwned
-		p.spare(now, s.origin, &w.probe) // a lease is no request
+		e.owner = w.call.Owner
+		e.state = entryOwned
+		p.spare(now, e.origin, &w.probe) // a lease is no request
 	} else {
-		s.state = seatBusy
-		s.probe = w.probe
-		s.origin.requests++
-		p.flies(s, w)
+		e.state = entryBusy
+		e.probe = w.probe
+		e.origin.requests++
+		p.joinPipeline(e, w)
 	}
-	w.probe, w.probing = nil, s.probe != nil
-	p.do(effGrant, w, s)
+	w.probe, w.probing = nil, e.probe != nil
+	p.do(effGrant, w, e)
 }
 
 // takeIdle takes the youngest idle connection of o out of the pool, if w takes
 // that, ending those that may not be used any more.
-func (p *pool) takeIdle(now instant, o *origin, w *waiter) *seat {
-	if s := p.warm; s != nil && s.origin == o {
-		if w.takes(now, s) && s.usable(now) {
-			p.warm = nil
-			return s
+func (p *pool) takeIdle(now instant, o *origin, w *waiter) *entry {
+	if e := p.mostRecent; e != nil && e.origin == o {
+		if w.takes(now, e) && e.usable(now) {
+			p.mostRecent = nil
+			return e
 		}
-		p.shelve()
+		p.listMostRecent()
 	}
 	for k := o.idle.back; k != nil; k = o.idle.back {
-		s := k.of
-		if !w.takes(now, s) {
+		e := k.of
+		if !w.takes(now, e) {
 			return nil
 		}
-		p.unlist(s)
-		if s.usable(now) {
-			return s
+		p.unlist(e)
+		if e.usable(now) {
+			return e
 		}
-		p.stop(s)
+		p.stop(e)
 	}
 	return nil
 }
 
-func (p *pool) unlist(s *seat) {
-	if p.warm == s {
-		p.warm = nil
+func (p *pool) unlist(e *entry) {
+	if p.mostRecent == e {
+		p.mostRecent = nil
 		return // it is in no list
 	}
-	s.turn.remove()
-	s.unhang()
-	s.oldest.remove()
-	s.space.remove()
+	e.inOrigin.remove()
+	e.unhang()
+	e.inIdle.remove()
+	e.inOpen.remove()
 }
 
 // serve gives waiting calls of o what there is: idle connections, then dials.
 func (p *pool) serve(now instant, o *origin) {
-	p.shelve()
+	p.listMostRecent()
 	p.noticeHanging(now, o)
 	for k := o.waiters.front; k != nil && o.idle.len() > 0; {
 		w := k.of
 		k = k.next
-		if s := p.takeIdle(now, o, w); s != nil {
-			p.grant(now, s, w)
+		if e := p.takeIdle(now, o, w); e != nil {
+			p.grant(now, e, w)
 		}
 	}
 	if p.dialWhatMay(now, o) {
@@ -306,7 +306,7 @@ func (p *pool) dialWhatMay(now instant, o *origin) bool {
 		case now < o.backoff.retryAt:
 			p.alarm(o, o.backoff.retryAt)
 			return false
-		case p.seats.len() >= p.cfg.MaxConns:
+		case p.entries.len() >= p.cfg.MaxConns:
 			return true
 		}
 		p.dial(now, o)
@@ -324,17 +324,17 @@ func (p *pool) starve(o *origin) {
 	}
 }
 
-func (p *pool) makeRoom(o *origin, s *seat) {
-	s.room = o
+func (p *pool) makeRoom(o *origin, e *entry) {
+	e.room = o
 	o.making++
-	p.stop(s)
+	p.stop(e)
 }
 
 func (p *pool) serveStarving(now instant) {
-	for p.seats.len() < p.cfg.MaxConns && p.starving.front != nil {
-		o, before := p.starving.front.of, p.seats.len()
+	for p.entries.len() < p.cfg.MaxConns && p.starving.front != nil {
+		o, before := p.starving.front.of, p.entries.len()
 		p.serve(now, o)
-		if p.seats.len() == before && o.starving.in != nil {
+		if p.entries.len() == before && o.starving.in != nil {
 			return
 		}
 	}
@@ -352,17 +352,17 @@ func (p *pool) askRetry(now instant, key *Origin) bool {
 }
 
 // giveBack: a lease has ended, or a call did not need its connection after all.
-func (p *pool) giveBack(now instant, s *seat, owner *Owner) {
+func (p *pool) giveBack(now instant, e *entry, owner *Owner) {
 	switch {
-	case s.state == seatOwned && s.owner == owner && owner != nil:
-		s.owner = nil
-		s.idleSince = now
-		p.offer(now, s)
-	case s.state == seatBusy && s.owner == owner && owner != nil:
-		s.owner = nil // the call under way reports it idle
-	case s.state == seatBusy && owner == nil:
-		s.origin.requests--
-		p.landed(now, s, min(s.flying, 1))
+	case e.state == entryOwned && e.owner == owner && owner != nil:
+		e.owner = nil
+		e.idleSince = now
+		p.offer(now, e)
+	case e.state == entryBusy && e.owner == owner && owner != nil:
+		e.owner = nil // the call under way reports it idle
+	case e.state == entryBusy && owner == nil:
+		e.origin.requests--
+		p.leftPipeline(now, e, min(e.pipelined, 1))
 	}
 }
 
@@ -374,20 +374,20 @@ func (p *pool) drain(now instant) {
 		p.dismissNew(now, &o.waiters)
 		p.dismissAll(now, &o.held)
 	}
-	for k := p.seats.front; k != nil; k = k.next {
-		s := k.of
-		p.dismissNew(now, &s.pinned)
-		if w := s.serves; w != nil && !w.again {
-			s.serves, w.dial = nil, nil
+	for k := p.entries.front; k != nil; k = k.next {
+		e := k.of
+		p.dismissNew(now, &e.pinned)
+		if w := e.dialFor; w != nil && !w.again {
+			e.dialFor, w.dial = nil, nil
 			p.dismiss(now, w, ErrSessionClosed)
 		}
-		switch s.state {
-		case seatDialing:
-			if s.serves == nil && s.origin.waiters.len() == 0 {
-				p.stop(s)
+		switch e.state {
+		case entryDialing:
+			if e.dialFor == nil && e.origin.waiters.len() == 0 {
+				p.stop(e)
 			}
-		case seatIdle, seatOwned:
-			p.stop(s)
+		case entryIdle, entryOwned:
+			p.stop(e)
 		}
 	}
 }
@@ -411,16 +411,16 @@ func (p *pool) cut(now instant) {
 		p.dismissAll(now, &o.waiters)
 		p.dismissAll(now, &o.held)
 	}
-	for k := p.seats.front; k != nil; k = k.next {
-		s := k.of
-		p.dismissAll(now, &s.pinned)
-		if w := s.serves; w != nil {
-			s.serves, w.dial = nil, nil
+	for k := p.entries.front; k != nil; k = k.next {
+		e := k.of
+		p.dismissAll(now, &e.pinned)
+		if w := e.dialFor; w != nil {
+			e.dialFor, w.dial = nil, nil
 			p.dismiss(now, w, ErrSessionClosed)
 		}
-		p.unlist(s)
-		s.state = seatStopping
-		p.do(effCut, nil, s)
+		p.unlist(e)
+		e.state = entryStopping
+		p.do(effCut, nil, e)
 	}
 }
 

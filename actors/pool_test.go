@@ -151,8 +151,8 @@ func TestOriginThatAlwaysWantsMoreDoesNotStarveTheRest(t *testing.T) {
 	// x itself is the first that starves: it has more calls than slots.
 	w.idle(1).want("b gets 1").idle(1).want("stop 1").gone(1, outcomeOK).log = nil
 	w.up(2).idle(2).gone(2, outcomeOK).up(3).log = nil
-	if w.calls["c"].seat == nil || w.calls["d"].seat == nil {
-		t.Errorf("c has %v, d has %v", w.calls["c"].seat, w.calls["d"].seat)
+	if w.calls["c"].entry == nil || w.calls["d"].entry == nil {
+		t.Errorf("c has %v, d has %v", w.calls["c"].entry, w.calls["d"].entry)
 	}
 }
 
@@ -200,7 +200,7 @@ func TestSweepNamesIdleConnectionsAndTheirActorLooks(t *testing.T) {
 		t.Fatalf("%d suspects, want both idle connections", len(w.p.suspects))
 	}
 	x := w.p.suspects[0]
-	w.p.suspicious(x.s, x.since)
+	w.p.suspicious(x.entry, x.since)
 	w.took()
 	w.want("look 1")
 	w.ask("c", "x").want("c gets 2") // not the one that is being looked at
@@ -213,7 +213,7 @@ func TestSuspectThatWasUsedMeanwhileIsLeftAlone(t *testing.T) {
 	w.ask("a", "x").up(1).idle(1).pass(sweepEvery)
 	x := w.p.suspects[0]
 	w.ask("b", "x").after(1).idle(1).log = nil
-	w.p.suspicious(x.s, x.since)
+	w.p.suspicious(x.entry, x.since)
 	w.took()
 	w.want()
 }
@@ -352,8 +352,8 @@ func TestDrainRefusesWaitersAndLetsTheBusyFinish(t *testing.T) {
 	w.want("c refused: session closed", "stop 2", "stop 3")
 	w.ask("d", "x").want("d refused: session closed")
 	w.gone(2, outcomeNeutral).gone(3, outcomeNeutral).idle(1).want("stop 1").gone(1, outcomeNeutral).want()
-	if w.p.seats.len() != 0 {
-		t.Errorf("%d slots are still taken", w.p.seats.len())
+	if w.p.entries.len() != 0 {
+		t.Errorf("%d slots are still taken", w.p.entries.len())
 	}
 }
 
@@ -387,9 +387,9 @@ func TestLeavingTakesNoWalkThroughTheQueue(t *testing.T) {
 			nowhere := new(link[*waiter])
 			restore := func() {}
 			if middle := w.calls["e"]; i == 0 || i == len(names)-1 {
-				next, prev := middle.place.next, middle.place.prev
-				middle.place.next, middle.place.prev = nowhere, nowhere
-				restore = func() { middle.place.next, middle.place.prev = next, prev }
+				next, prev := middle.inQueue.next, middle.inQueue.prev
+				middle.inQueue.next, middle.inQueue.prev = nowhere, nowhere
+				restore = func() { middle.inQueue.next, middle.inQueue.prev = next, prev }
 			} else if i > 1 && i < len(names)-2 {
 				first, last := q.front, q.back
 				next, prev := first.next, last.prev

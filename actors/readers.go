@@ -128,7 +128,7 @@ func (s *Scheduler) CloseReaders(closers []io.Closer) {
 func (s *Scheduler) closeReader(c io.Closer) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.journal.bodyPanicked(conn.NewPanicError(v))
+			s.logs.bodyPanicked(conn.NewPanicError(v))
 		}
 	}()
 	_ = c.Close()

@@ -28,13 +28,13 @@ type Scheduler struct {
 	ctx    context.Context // ends when the scheduler cuts off
 	cutOff context.CancelFunc
 
-	crew    crew
-	readers readers
-	lines   lines
-	journal *journal // of Config.Logger
-	wire    *journal // of Config.WireLog
-	buffers conn.Buffers
-	answers sync.Pool // of *Answer
+	group     group
+	readers   readers
+	pipelines pipelines
+	logs      *logQueue // of Config.Logger
+	wire      *logQueue // of Config.WireLog
+	buffers   conn.Buffers
+	answers   sync.Pool // of *Answer
 
 	closing   atomic.Bool
 	drainOnce sync.Once
@@ -71,9 +71,9 @@ func Start(cfg Config) (*Scheduler, error) {
 		}
 	}
 	s.clock = func() int64 { return int64(s.now()) }
-	s.journal = newJournal(s.cfg.Logger, &s.crew)
-	s.wire = newJournal(s.cfg.WireLog, &s.crew)
-	s.crew.failed = s.failed
+	s.logs = newLogQueue(s.cfg.Logger, &s.group)
+	s.wire = newLogQueue(s.cfg.WireLog, &s.group)
+	s.group.failed = s.failed
 	s.system = s.cfg.System
 	if s.system == nil {
 		s.system = sharedSystem()
@@ -104,9 +104,9 @@ func newSystem() *actor.ActorSystem {
 }
 
 // failed notes a panic that nothing else has caught.
-func (s *Scheduler) failed(err error) { s.journal.failure("session", err) }
+func (s *Scheduler) failed(err error) { s.logs.failure("session", err) }
 
-// Recover is to be deferred, by itself, on each goroutine that is not the crew's: a panic
+// Recover is to be deferred, by itself, on each goroutine that is not the group's: a panic
 // that nothing else has caught goes to the Logger and does not end the program.
 func (s *Scheduler) Recover() {
 	if v := recover(); v != nil {
@@ -130,7 +130,7 @@ func (s *Scheduler) MayRetry(o Origin) bool {
 
 // BodyAbandoned tells the Logger of a streamed body that nobody reads, and where in
 // the user's code it was opened.
-func (s *Scheduler) BodyAbandoned(url, opened string) { s.journal.bodyAbandoned(url, opened) }
+func (s *Scheduler) BodyAbandoned(url, opened string) { s.logs.bodyAbandoned(url, opened) }
 
 // Snapshot tells what every actor is doing. After the end it is empty.
 func (s *Scheduler) Snapshot() Snapshot {

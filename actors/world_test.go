@@ -20,7 +20,7 @@ type world struct {
 	now   instant
 	calls map[string]*waiter
 	names map[*waiter]string
-	seats []*seat
+	seats []*entry
 	log   []string
 
 	unchecked bool // check costs as much as there are origins
@@ -39,19 +39,19 @@ func (w *world) took() {
 	for i := 0; i < len(w.p.effects); i++ {
 		switch e := w.p.effects[i]; e.kind {
 		case effGrant:
-			w.log = append(w.log, fmt.Sprintf("%s gets %d", w.names[e.w], w.number(e.s)))
+			w.log = append(w.log, fmt.Sprintf("%s gets %d", w.names[e.waiter], w.number(e.entry)))
 		case effRefuse:
-			w.log = append(w.log, fmt.Sprintf("%s refused: %s", w.names[e.w], reasonOf(e.w.call.err)))
+			w.log = append(w.log, fmt.Sprintf("%s refused: %s", w.names[e.waiter], reasonOf(e.waiter.call.err)))
 		case effDial:
-			e.s.conn = &Conn{seat: e.s}
-			w.seats = append(w.seats, e.s)
+			e.entry.conn = &Conn{entry: e.entry}
+			w.seats = append(w.seats, e.entry)
 			w.log = append(w.log, fmt.Sprintf("dial %d", len(w.seats)))
 		case effStop:
-			w.log = append(w.log, fmt.Sprintf("stop %d", w.number(e.s)))
+			w.log = append(w.log, fmt.Sprintf("stop %d", w.number(e.entry)))
 		case effCut:
-			w.log = append(w.log, fmt.Sprintf("cut %d", w.number(e.s)))
+			w.log = append(w.log, fmt.Sprintf("cut %d", w.number(e.entry)))
 		case effLook:
-			w.log = append(w.log, fmt.Sprintf("look %d", w.number(e.s)))
+			w.log = append(w.log, fmt.Sprintf("look %d", w.number(e.entry)))
 		}
 	}
 	w.p.effects = w.p.effects[:0]
@@ -81,8 +81,8 @@ func (w *world) check() {
 		}
 		w.checkHeld(o)
 	}
-	if conns != p.seats.len() || conns > p.cfg.MaxConns {
-		w.t.Errorf("%d slots taken, %d listed, limit %d", conns, p.seats.len(), p.cfg.MaxConns)
+	if conns != p.entries.len() || conns > p.cfg.MaxConns {
+		w.t.Errorf("%d slots taken, %d listed, limit %d", conns, p.entries.len(), p.cfg.MaxConns)
 	}
 }
 
@@ -137,16 +137,16 @@ func reasonOf(err error) string {
 	return err.Error()
 }
 
-func (w *world) number(s *seat) int {
+func (w *world) number(e *entry) int {
 	for i, x := range w.seats {
-		if x == s {
+		if x == e {
 			return i + 1
 		}
 	}
 	return -1
 }
 
-func (w *world) seat(n int) *seat { return w.seats[n-1] }
+func (w *world) seat(n int) *entry { return w.seats[n-1] }
 
 // want compares all that has happened since the last want.
 func (w *world) want(effects ...string) *world {

@@ -65,7 +65,7 @@ func (r *request) encode() (err error) {
 	call.HeadFirst, call.MaxBody = !call.Stream, r.bodyRoom()
 	call.Patience = r.session.patience
 	call.Pipeline = r.pipelines()
-	call.Again, call.Lane = r.tries > 0 || len(r.history) > 0, r.lane()
+	call.Again, call.Freshness = r.tries > 0 || len(r.history) > 0, r.freshness()
 	return r.pin(call)
 }
 

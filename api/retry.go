@@ -264,16 +264,16 @@ func (r *request) repeatable(e *conn.Error) bool {
 	return !e.Answered && r.idempotent()
 }
 
-// lane is which connections the request may take: one that a server may be about to
+// freshness is which connections the request may take: one that a server may be about to
 // close would leave in doubt whether a request was processed that can't be repeated.
-func (r *request) lane() actors.Lane {
+func (r *request) freshness() actors.Freshness {
 	switch {
 	case r.fresh:
-		return actors.LaneFresh
+		return actors.FreshnessNew
 	case r.call.Method == "GET" || r.idempotent():
-		return actors.LaneAny
+		return actors.FreshnessAny
 	}
-	return actors.LaneRecent
+	return actors.FreshnessRecent
 }
 
 // idempotent tells whether sending the request twice is the same as once (RFC 9110

@@ -75,7 +75,7 @@ func (c *Conn) askStep(fd uintptr) (over bool) {
 	if a.asked {
 		return c.askRead(fd)
 	}
-	if a.stale = peek(fd) != sightQuiet; a.stale {
+	if a.stale = peek(fd) != lookQuiet; a.stale {
 		return true
 	}
 	a.asked = true

@@ -390,14 +390,14 @@ func (c *Conn) Greeted() bool {
 // Suspect tells whether an idle connection is worth a call to StillAlive. Any
 // goroutine may ask; the answer means something only if the connection was idle
 // before and after.
-func (c *Conn) Suspect() bool { return c.sock.see() != sightQuiet }
+func (c *Conn) Suspect() bool { return c.sock.see() != lookQuiet }
 
 // Spoiled tells whether a look without waiting finds that an idle connection is
 // closed or has bytes that nobody asked for. Any goroutine may ask, as with
 // Suspect. Over TLS the bytes may have been no more than session tickets.
 func (c *Conn) Spoiled() bool {
 	what := c.sock.see()
-	return what == sightBytes || what == sightClosed
+	return what == lookBytes || what == lookClosed
 }
 
 // Foreign tells that the socket is of a driver's own type, whose Close may take its

@@ -246,38 +246,38 @@ func (f *foreign) told(t *transfer) bool {
 }
 
 // see tells what the driver's Read has brought so far.
-func (f *foreign) see() sight {
+func (f *foreign) see() lookResult {
 	if f.closed.Load() {
-		return sightClosed
+		return lookClosed
 	}
 	t := f.in.call.Load()
 	if t == nil {
-		return sightNone
+		return lookUnable
 	}
 	select {
 	case <-t.done:
 	default:
-		return sightQuiet
+		return lookQuiet
 	}
 	if t.n > 0 {
-		return sightBytes
+		return lookBytes
 	}
 	if t.err == nil {
-		return sightQuiet // it gave nothing
+		return lookQuiet // it gave nothing
 	}
-	return sightClosed
+	return lookClosed
 }
 
 // look is see, but that what is there already is seen even if nobody has asked the
 // driver for it before; size is how much a Read takes that has to be begun for that. It
 // is the reader's.
-func (f *foreign) look(size int) sight {
-	if t := f.in.call.Load(); t != nil && f.see() == sightQuiet && t.empty() {
+func (f *foreign) look(size int) lookResult {
+	if t := f.in.call.Load(); t != nil && f.see() == lookQuiet && t.empty() {
 		f.free(&f.in, t)
 	}
 	t, err := f.reading(size)
 	if err != nil {
-		return sightClosed
+		return lookClosed
 	}
 	<-t.begun // by then that goroutine goes on, and we come next on its thread
 	if t.thread != 0 && t.thread == thread() {
@@ -288,10 +288,10 @@ func (f *foreign) look(size int) sight {
 
 // settle watches a Read that may be about to give something. One that is as old as
 // settled needs no watching.
-func (f *foreign) settle(t *transfer) sight {
+func (f *foreign) settle(t *transfer) lookResult {
 	for range settleTurns {
 		old := time.Since(t.at) >= settled // before the look: between the two the machine may take us away
-		if what := f.see(); what != sightQuiet || t.empty() || old {
+		if what := f.see(); what != lookQuiet || t.empty() || old {
 			return what
 		}
 		pause()

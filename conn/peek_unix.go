@@ -9,17 +9,17 @@ const canPeek = true
 
 // peek looks at the first byte in the receive queue. It costs little more than a
 // call into the kernel does.
-func peek(fd uintptr) sight {
+func peek(fd uintptr) lookResult {
 	for {
 		n, err := rawPeek(fd)
 		switch {
 		case err == syscall.EINTR:
 		case err == syscall.EAGAIN:
-			return sightQuiet
+			return lookQuiet
 		case err == nil && n > 0:
-			return sightBytes
+			return lookBytes
 		default:
-			return sightClosed
+			return lookClosed
 		}
 	}
 }

@@ -8,14 +8,14 @@ import (
 	"syscall"
 )
 
-// sight is what a look at the receive side finds without taking anything.
-type sight uint8
+// lookResult is what a look at the receive side finds without taking anything.
+type lookResult uint8
 
 const (
-	sightQuiet  sight = iota // nothing has arrived
-	sightBytes               // bytes wait
-	sightClosed              // FIN or an error
-	sightNone                // nobody has asked a driver's connection
+	lookQuiet  lookResult = iota // nothing has arrived
+	lookBytes                    // bytes wait
+	lookClosed                   // FIN or an error
+	lookUnable                   // nobody has asked a driver's connection
 )
 
 // socket is what lies under a Conn with the two things TLS must not hide: a look at
@@ -42,7 +42,7 @@ type socket struct {
 	// A look of the owner's: the function is made once, so that it costs no
 	// allocation, and leaves its result in found.
 	peek  func(fd uintptr)
-	found sight
+	found lookResult
 }
 
 // open takes over what Dial or DialThrough gave.
@@ -84,7 +84,7 @@ func (wouldBlock) Temporary() bool { return true }
 
 // Read reads from the socket, or, during a look, only what is there already.
 func (s *socket) Read(p []byte) (int, error) {
-	if s.noWait && s.look() == sightQuiet {
+	if s.noWait && s.look() == lookQuiet {
 		return 0, errWouldBlock
 	}
 	n, err := s.Conn.Read(p)
@@ -96,32 +96,32 @@ func (s *socket) Read(p []byte) (int, error) {
 
 // see looks at the socket and takes nothing. Any goroutine may call it: it uses
 // the descriptor without the read lock, which a blocked Read would hold.
-func (s *socket) see() sight {
+func (s *socket) see() lookResult {
 	switch s = s.floor(); {
 	case s.own != nil:
 		return s.own.see()
 	case s.raw == nil:
-		return sightQuiet
+		return lookQuiet
 	}
-	what := sightClosed
+	what := lookClosed
 	if err := s.raw.Control(func(fd uintptr) { what = peek(fd) }); err != nil {
-		return sightClosed
+		return lookClosed
 	}
 	return what
 }
 
 // look is see for the connection's own goroutine.
-func (s *socket) look() sight {
+func (s *socket) look() lookResult {
 	switch {
 	case s.own != nil:
 		return s.own.look(s.takes)
 	case s.raw == nil:
-		return sightQuiet
+		return lookQuiet
 	case s.peek == nil:
 		s.peek = func(fd uintptr) { s.found = peek(fd) }
 	}
 	if err := s.raw.Control(s.peek); err != nil {
-		return sightClosed
+		return lookClosed
 	}
 	return s.found
 }
@@ -134,7 +134,7 @@ func (s *socket) quiet(r net.Conn, takes int, fresh bool) bool {
 	floor := s.floor()
 	floor.takes = takes
 	if r == net.Conn(s) && floor == s {
-		return s.look() == sightQuiet
+		return s.look() == lookQuiet
 	}
 	// Through TLS: session tickets wait unread on a fresh connection and are no
 	// answer (RFC 8446 §4.6.1), an alert is the end. Reading makes TLS eat the

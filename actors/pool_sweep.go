@@ -48,21 +48,21 @@ func (p *pool) sweep(now instant) {
 		return
 	}
 	p.expiry = never
-	p.shelve()
-	for _, l := range []*list[*seat]{&p.idle, &p.owned} {
+	p.listMostRecent()
+	for _, l := range []*list[*entry]{&p.idle, &p.owned} {
 		for k := l.front; k != nil; {
-			s := k.of
+			e := k.of
 			k = k.next
 			switch {
-			case !s.usable(now):
-				p.stop(s)
+			case !e.usable(now):
+				p.stop(e)
 				continue
 			case due:
-				s.origin.doubtIdleLimit(now, s, p.sweepInterval())
-				p.suspects = append(p.suspects, suspect{s, s.idleSince})
+				e.origin.doubtIdleLimit(now, e, p.sweepInterval())
+				p.suspects = append(p.suspects, suspect{e, e.idleSince})
 			}
-			if e := s.expires(); e != 0 {
-				p.expiry = min(p.expiry, e)
+			if at := e.expires(); at != 0 {
+				p.expiry = min(p.expiry, at)
 			}
 		}
 	}
@@ -90,19 +90,19 @@ func (p *pool) sweepInterval() time.Duration {
 
 // suspicious: the socket of a connection that had been idle since since has
 // something to see. If it has not been used in between, its actor shall look.
-func (p *pool) suspicious(s *seat, since instant) {
-	idle := s.state == seatIdle || s.state == seatOwned && s.oldest.in == &p.owned
-	if !idle || s.idleSince != since {
+func (p *pool) suspicious(e *entry, since instant) {
+	idle := e.state == entryIdle || e.state == entryOwned && e.inIdle.in == &p.owned
+	if !idle || e.idleSince != since {
 		return
 	}
-	p.unlist(s)
-	s.state = seatLooking
-	p.do(effLook, nil, s)
+	p.unlist(e)
+	e.state = entryLooking
+	p.do(effLook, nil, e)
 }
 
 // noteEmpty remembers since when an origin has nothing to schedule.
 func (p *pool) noteEmpty(now instant, o *origin) {
-	if !o.deserted() {
+	if !o.isEmpty() {
 		return
 	}
 	o.empty.remove()

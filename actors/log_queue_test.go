@@ -95,7 +95,7 @@ func TestLogHandlerIsNeverAskedInAnActor(t *testing.T) {
 		s := m.start(t, Config{WireLog: slog.New(h), Logger: slog.New(h), Breaker: Breaker{Failures: 1}})
 		body, err := get(t.Context(), s)
 		wantBody(t, body, err)
-		s.journal.failure("x", context.Canceled)
+		s.logs.failure("x", context.Canceled)
 		s.Snapshot()
 		close(done)
 		s.Close()
@@ -117,7 +117,7 @@ func TestLogHandlerThatBlocks(t *testing.T) {
 		}}
 		m := &memory{serve: answering(greeting)}
 		s := m.start(t, Config{WireLog: slog.New(h)})
-		const calls = maxEntries/2 + 10 // two lines each, and more
+		const calls = maxRecords/2 + 10 // two lines each, and more
 		began := time.Now()
 		for range calls {
 			body, err := get(t.Context(), s)
@@ -129,7 +129,7 @@ func TestLogHandlerThatBlocks(t *testing.T) {
 		s.wire.mu.Lock()
 		waiting, left := len(s.wire.queue), s.wire.leftOut
 		s.wire.mu.Unlock()
-		if waiting != maxEntries || left == 0 {
+		if waiting != maxRecords || left == 0 {
 			t.Errorf("%d wait, %d are left out", waiting, left)
 		}
 		close(done)
@@ -149,20 +149,20 @@ func TestLogHandlerThatBlocks(t *testing.T) {
 
 // The bound of text holds beside that of lines.
 func TestLogTextIsBounded(t *testing.T) {
-	j := newJournal(slog.New(slog.DiscardHandler), &crew{})
-	j.writing = true // nobody takes them
-	show := j.tap("1", "http://h")
+	q := newLogQueue(slog.New(slog.DiscardHandler), &group{})
+	q.writing = true // nobody takes them
+	show := q.tap("1", "http://h")
 	for range 100 {
-		show(true, strings.Repeat("x", maxEntryText/10))
+		show(true, strings.Repeat("x", maxRecordText/10))
 	}
-	if len(j.queue) != 10 || j.leftOut != 90 || j.size != maxEntryText/10*10 {
-		t.Errorf("%d wait, %d bytes, %d are left out", len(j.queue), j.size, j.leftOut)
+	if len(q.queue) != 10 || q.leftOut != 90 || q.size != maxRecordText/10*10 {
+		t.Errorf("%d wait, %d bytes, %d are left out", len(q.queue), q.size, q.leftOut)
 	}
-	if e, ok := j.next(); !ok || j.size != maxEntryText/10*9 || e.size != maxEntryText/10 {
-		t.Errorf("%v: %d bytes are left", ok, j.size)
+	if e, ok := q.next(); !ok || q.size != maxRecordText/10*9 || e.size != maxRecordText/10 {
+		t.Errorf("%v: %d bytes are left", ok, q.size)
 	}
 	show(false, "y")
-	if e := j.queue[len(j.queue)-2]; e.text != "log lines left out" || e.attrs[0].Value.Int64() != 90 {
+	if e := q.queue[len(q.queue)-2]; e.text != "log lines left out" || e.attrs[0].Value.Int64() != 90 {
 		t.Errorf("got %q %v", e.text, e.attrs)
 	}
 }
@@ -172,7 +172,7 @@ func TestLogMasksErrors(t *testing.T) {
 	in(t, func(t *testing.T) {
 		h := &listener{}
 		s := (&memory{serve: answering(greeting)}).start(t, Config{Logger: slog.New(h)})
-		s.journal.failure("conn-1", conn.NewPanicError("dialling http://joe:geheim@h/?token=geheim failed"))
+		s.logs.failure("conn-1", conn.NewPanicError("dialling http://joe:geheim@h/?token=geheim failed"))
 		s.Close()
 		if lines := h.all(); len(lines) != 1 || strings.Contains(lines[0], "geheim") || !strings.Contains(lines[0], "http://***@h/?token=***") {
 			t.Errorf("got %q", lines)

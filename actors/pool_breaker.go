@@ -62,7 +62,7 @@ func (p probe) settle(out outcome) {
 // since gobreaker looks at a clock of its own.
 //
 //	state      event                       next       effect
-//	closed     failure, thresholds passed  open       all who wait are held or rejected (hold.go)
+//	closed     failure, thresholds passed  open       all who wait are held or rejected (pool_hold.go)
 //	open       call                        open       held or rejected
 //	open       call, OpenFor over          half-open  let through as a probe
 //	half-open  call, Probes under way      half-open  held or rejected

@@ -10,9 +10,9 @@ import (
 	"github.com/seed53b03582/troupe/conn"
 )
 
-// crew owns the goroutines of one scheduler: dials, timers that fired, messages
+// group owns the goroutines of one scheduler: dials, timers that fired, messages
 // handed over by a mailbox. Its end is awaited, so that nothing is left behind.
-type crew struct {
+type group struct {
 	failed func(err error) // told of a panic that nothing else has caught; may be nil
 
 	mu      sync.Mutex
@@ -22,7 +22,7 @@ type crew struct {
 	gone    chan struct{} // made by close, closed when n is 0
 }
 
-// errand is what a goroutine of the crew does in code that is not troupe's, which may not
+// errand is what a goroutine of the group does in code that is not troupe's, which may not
 // end when it is told to.
 type errand struct {
 	what string // with its verb: "the Logger's handler does not return"
@@ -33,7 +33,7 @@ func (e *errand) String() string {
 	if e.conn == nil {
 		return e.what
 	}
-	return connName(e.conn.id, e.conn.seat.origin.name, e.conn.RemoteAddr()) + ": " + e.what
+	return connName(e.conn.id, e.conn.entry.origin.name, e.conn.RemoteAddr()) + ": " + e.what
 }
 
 // connName is a connection in an error.
@@ -44,119 +44,119 @@ func connName(id, origin string, peer net.Addr) string {
 	return fmt.Sprintf("connection %s to %s (%v)", id, origin, peer)
 }
 
-// enter counts the calling goroutine in; false once the crew is closed.
-func (c *crew) enter() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
+// enter counts the calling goroutine in; false once the group is closed.
+func (g *group) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
 		return false
 	}
-	c.n++
+	g.n++
 	return true
 }
 
 // leave counts the calling goroutine out. It is to be deferred by itself: then a panic
 // that nothing else has caught ends this goroutine, and not the program.
-func (c *crew) leave() {
-	if v := recover(); v != nil && c.failed != nil {
-		c.failed(conn.NewPanicError(v))
+func (g *group) leave() {
+	if v := recover(); v != nil && g.failed != nil {
+		g.failed(conn.NewPanicError(v))
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n--
-	if c.closed && c.n == 0 {
-		close(c.gone)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.n--
+	if g.closed && g.n == 0 {
+		close(g.gone)
 	}
 }
 
-// run starts fn on a goroutine of the crew; false, and nothing is started, once
-// the crew is closed.
-func (c *crew) run(fn func()) bool {
-	if !c.enter() {
+// run starts fn on a goroutine of the group; false, and nothing is started, once
+// the group is closed.
+func (g *group) run(fn func()) bool {
+	if !g.enter() {
 		return false
 	}
-	go c.work(fn)
+	go g.work(fn)
 	return true
 }
 
 // runErrand is run for what may not end when it is told to: inside tells of it.
-func (c *crew) runErrand(e *errand, fn func()) bool {
-	return c.startErrand(e, func() {
-		defer c.leave()
-		defer c.finish(e)
+func (g *group) runErrand(e *errand, fn func()) bool {
+	return g.startErrand(e, func() {
+		defer g.leave()
+		defer g.finish(e)
 		fn()
 	})
 }
 
 // startErrand is runErrand for a function that calls finish and leave by itself, at its end.
-func (c *crew) startErrand(e *errand, fn func()) bool {
-	if !c.enter() {
+func (g *group) startErrand(e *errand, fn func()) bool {
+	if !g.enter() {
 		return false
 	}
-	c.begin(e)
+	g.begin(e)
 	go fn()
 	return true
 }
 
-func (c *crew) begin(e *errand) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.errands == nil {
-		c.errands = map[*errand]struct{}{}
+func (g *group) begin(e *errand) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.errands == nil {
+		g.errands = map[*errand]struct{}{}
 	}
-	c.errands[e] = struct{}{}
+	g.errands[e] = struct{}{}
 }
 
 // alsoErrand is also for what may not end when it is told to.
-func (c *crew) alsoErrand(e *errand, fn func()) bool {
-	return c.also(func() {
-		c.begin(e)
-		defer c.finish(e)
+func (g *group) alsoErrand(e *errand, fn func()) bool {
+	return g.also(func() {
+		g.begin(e)
+		defer g.finish(e)
 		fn()
 	})
 }
 
-func (c *crew) finish(e *errand) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.errands, e)
+func (g *group) finish(e *errand) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.errands, e)
 }
 
 // inside names the errands under way, each once, and counts the other goroutines.
-func (c *crew) inside() (errands []string, others int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for e := range c.errands {
+func (g *group) inside() (errands []string, others int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for e := range g.errands {
 		errands = append(errands, e.String())
 	}
 	slices.Sort(errands)
-	return slices.Compact(errands), c.n - len(c.errands)
+	return slices.Compact(errands), g.n - len(g.errands)
 }
 
-// also is run for a goroutine of the crew that needs another: as long as somebody is
+// also is run for a goroutine of the group that needs another: as long as somebody is
 // inside, one more is waited for.
-func (c *crew) also(fn func()) bool {
-	c.mu.Lock()
-	inside := c.n > 0 || !c.closed
+func (g *group) also(fn func()) bool {
+	g.mu.Lock()
+	inside := g.n > 0 || !g.closed
 	if inside {
-		c.n++
+		g.n++
 	}
-	c.mu.Unlock()
+	g.mu.Unlock()
 	if inside {
-		go c.work(fn)
+		go g.work(fn)
 	}
 	return inside
 }
 
-func (c *crew) work(fn func()) {
-	defer c.leave()
+func (g *group) work(fn func()) {
+	defer g.leave()
 	fn()
 }
 
-// start is run for a function that is made once and leaves the crew by itself: it
+// start is run for a function that is made once and leaves the group by itself: it
 // allocates nothing.
-func (c *crew) start(fn func()) bool {
-	if !c.enter() {
+func (g *group) start(fn func()) bool {
+	if !g.enter() {
 		return false
 	}
 	go fn()
@@ -165,17 +165,17 @@ func (c *crew) start(fn func()) bool {
 
 // close lets nobody in any more and waits for those inside, but no longer than
 // patience. It reports whether all have left.
-func (c *crew) close(patience time.Duration) bool {
-	c.mu.Lock()
-	if !c.closed {
-		c.closed = true
-		c.gone = make(chan struct{})
-		if c.n == 0 {
-			close(c.gone)
+func (g *group) close(patience time.Duration) bool {
+	g.mu.Lock()
+	if !g.closed {
+		g.closed = true
+		g.gone = make(chan struct{})
+		if g.n == 0 {
+			close(g.gone)
 		}
 	}
-	c.mu.Unlock()
-	return waitFor(c.gone, patience)
+	g.mu.Unlock()
+	return waitFor(g.gone, patience)
 }
 
 // waitFor waits for done to be closed, but no longer than patience.

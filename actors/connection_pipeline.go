@@ -13,19 +13,19 @@ import (
 )
 
 // This file is a connection while calls share it: the actor writes, a goroutine of the
-// crew reads, and what both know is in line.go.
+// group reads, and what both know is in pipeline.go.
 
-// flushLater runs on a goroutine of the crew. Callers that were woken together post
+// flushLater runs on a goroutine of the group. Callers that were woken together post
 // together: those that are ready do so before the first of them is written.
 func (c *connection) flushLater() {
-	defer c.sched.crew.leave()
+	defer c.sched.group.leave()
 	runtime.Gosched()
-	c.mail.PostUserMessage(&c.line.flush)
+	c.mail.PostUserMessage(&c.pipeline.flush)
 }
 
 // flush writes all that are queued.
 func (c *connection) flush(ctx actor.Context) {
-	l := c.line
+	p := c.pipeline
 	if c.phase == connOpen {
 		if !c.io.Alive(c.sched.now().since(c.used)) {
 			c.diedIdle = c.answered.Load() > 0 && !c.interrupted()
@@ -37,31 +37,31 @@ func (c *connection) flush(ctx actor.Context) {
 		c.publish(actReading, c.sched.now())
 	}
 	for {
-		piece, read := l.load(c.sched.now())
+		piece, read := p.load(c.sched.now())
 		if len(piece) == 0 {
 			break
 		}
-		if read && !c.sched.crew.start(l.readOn) {
+		if read && !c.sched.group.start(p.readOn) {
 			c.breaks(ErrSessionClosed)
 			return
 		}
 		n, err := c.io.Send(piece)
-		if !l.wrote(n, err, c.io.Unsure()) {
+		if !p.wrote(n, err, c.io.Unsure()) {
 			c.io.GiveUpSoon() // the reader takes what was answered before
 			return
 		}
 	}
-	if l.deserted() {
-		c.rest()
+	if p.empty() {
+		c.endSharing()
 	}
 }
 
 // batch is how many calls are woken at a time.
 const batch = 64
 
-// readOn runs on a goroutine of the crew, as long as an answer is due.
+// readOn runs on a goroutine of the group, as long as an answer is due.
 func (c *connection) readOn() {
-	defer c.sched.crew.leave()
+	defer c.sched.group.leave()
 	err := errReadExited
 	defer func() {
 		if v := recover(); v != nil {
@@ -104,7 +104,7 @@ func (c *connection) readAnswers() error {
 			more = len(answered) == batch
 			next = next || len(answered) > 0
 			for _, call := range answered {
-				call.slot.complete()
+				call.reply.complete()
 			}
 			if over || err != nil && err != http1.ErrNeedMore {
 				return err
@@ -121,7 +121,7 @@ func (c *connection) readAnswers() error {
 // come at the same time.
 func (c *connection) patientUntil(t time.Time) {
 	c.io.PatientUntil(t)
-	if c.line.unwritable() != nil {
+	if c.pipeline.unwritable() != nil {
 		c.io.GiveUpSoon()
 	}
 }
@@ -129,16 +129,16 @@ func (c *connection) patientUntil(t time.Time) {
 // takeAnswers takes what has been received, and reports it. Of the calls that are
 // answered now the callers are to be woken. over: no answer is due any more.
 func (c *connection) takeAnswers(calls []*Call, first *instant, now instant) (answered []*Call, over bool, err error) {
-	l := c.line
-	var t landing
+	p := c.pipeline
+	var t pipelineReport
 	for !over && err == nil && len(calls) < batch {
-		l.mu.Lock()
-		s := l.front(&t)
+		p.mu.Lock()
+		s := p.front(&t)
 		if s == nil { // the session has ended over a driver that did not
 			err = errNoMore
 		} else if err = c.take(s); err == nil {
 			call, a, wrote := s.call, s.answer, s.wrote
-			over, err = c.landed(s, &t, now)
+			over, err = c.endCall(s, &t, now)
 			if call != nil {
 				call.err, call.done, call.answer = nil, true, a
 				call.times.landed(wrote, *first, now)
@@ -148,27 +148,27 @@ func (c *connection) takeAnswers(calls []*Call, first *instant, now instant) (an
 				c.sched.FreeAnswer(a)
 			}
 			*first = now
-		} else if err == http1.ErrNeedMore && l.awaited == 0 { // those behind have left before
-			l.shut, err = true, errNoMore
+		} else if err == http1.ErrNeedMore && p.awaited == 0 { // those behind have left before
+			p.shut, err = true, errNoMore
 		}
-		l.mu.Unlock()
+		p.mu.Unlock()
 	}
 	c.answered.Add(int64(t.ok + t.failed))
 	if over && err == nil {
-		c.mail.PostUserMessage(&l.atRest) // which reports: a plain call may come next
+		c.mail.PostUserMessage(&p.atRest) // which reports: a plain call may come next
 		return calls, true, nil
 	}
 	if err != nil && err != http1.ErrNeedMore {
 		c.publish(actClosed, now) // before the dispatcher could give it out again
 	}
-	if l.tell(t) {
-		c.sched.mail.PostUserMessage(&l.report)
+	if p.addReport(t) {
+		c.sched.mail.PostUserMessage(&p.message)
 	}
 	return calls, over, err
 }
 
 // take takes what there is of the answer to s; http1.ErrNeedMore: not all of it.
-func (c *connection) take(s *spot) (err error) {
+func (c *connection) take(s *pipelinedCall) (err error) {
 	a, call := s.answer, s.call
 	switch {
 	case !c.io.Begun():
@@ -192,9 +192,9 @@ func (c *connection) take(s *spot) (err error) {
 	return err
 }
 
-// landed takes an answered call out of the line. errNoMore: the connection ends here.
-func (c *connection) landed(s *spot, t *landing, now instant) (over bool, err error) {
-	l, a, wanted := c.line, s.answer, s.call != nil
+// endCall takes an answered call out of the pipeline. errNoMore: the connection ends here.
+func (c *connection) endCall(s *pipelinedCall, t *pipelineReport, now instant) (over bool, err error) {
+	p, a, wanted := c.pipeline, s.answer, s.call != nil
 	t.n, t.at, t.took = t.n+1, now, 0
 	if wanted {
 		t.took = now.since(s.call.waiter.granted)
@@ -205,26 +205,26 @@ func (c *connection) landed(s *spot, t *landing, now instant) (over bool, err er
 		t.ok, t.row = t.ok+1, 0
 	}
 	t.proven = t.proven || a.Head.Minor() > 0
-	l.doubted = false
-	l.pop()
-	over = l.front(t) == nil
-	if !c.io.Persists() || over && (l.shut || !c.io.Reusable()) {
-		l.shut = true
+	p.doubted = false
+	p.pop()
+	over = p.front(t) == nil
+	if !c.io.Persists() || over && (p.shut || !c.io.Reusable()) {
+		p.shut = true
 		return over, errNoMore
 	}
 	if over {
 		if wanted {
 			t.keep = conn.KeepAlive(a.Get("Keep-Alive"))
 		}
-		l.reading = false
-		l.last.add(*t)
+		p.reading = false
+		p.restReport.add(*t)
 	}
 	return over, nil
 }
 
-// rest ends the sharing once every call is answered, and reports the last of them.
-func (c *connection) rest() {
-	t, quiet := c.line.settled()
+// endSharing ends the sharing once every call is answered, and reports the last of them.
+func (c *connection) endSharing() {
+	t, quiet := c.pipeline.endRest()
 	if quiet && c.phase == connShared {
 		if c.sched.cfg.ResponseHeaderTimeout > 0 {
 			c.io.PatientUntil(time.Time{})
@@ -234,70 +234,70 @@ func (c *connection) rest() {
 		c.used = c.sched.now()
 		c.publish(actIdle, c.used)
 	}
-	if c.line.tell(t) {
-		c.report = &c.line.report
+	if c.pipeline.addReport(t) {
+		c.report = &c.pipeline.message
 	}
 }
 
 // breaks ends the reading, and with it the connection: what is being written ends too.
 func (c *connection) breaks(why error) {
-	l := c.line
-	l.mu.Lock()
-	l.shut, l.reading = true, false
+	p := c.pipeline
+	p.mu.Lock()
+	p.shut, p.reading = true, false
 	if why != errNoMore {
-		l.fault, l.begun = why, c.io.Begun()
+		p.fault, p.begun = why, c.io.Begun()
 	}
-	l.mu.Unlock()
+	p.mu.Unlock()
 	c.publish(actClosed, c.sched.now())
 	c.io.Interrupt(conn.ErrClosed)
-	c.mail.PostUserMessage(&l.broken)
+	c.mail.PostUserMessage(&p.broken)
 }
 
-// failLine tells every call that is left in the line what is known of it, once nobody
+// failPipeline tells every call that is left in the pipeline what is known of it, once nobody
 // reads or writes any more, and gives what that says about the origin.
-func (c *connection) failLine() outcome {
-	l := c.line
-	c.sched.lines.remove(c)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.shut = true
-	if l.fault == nil {
-		l.fault = l.werr
+func (c *connection) failPipeline() outcome {
+	p := c.pipeline
+	c.sched.pipelines.remove(c)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shut = true
+	if p.fault == nil {
+		p.fault = p.werr
 	}
 	out := outcomeNeutral
-	for head := true; l.first != l.next; {
-		s, sent := l.at(l.first), l.evidence(l.first)
+	for head := true; p.first != p.next; {
+		s, sent := p.at(p.first), p.evidence(p.first)
 		if s.void {
-			l.pop()
+			p.pop()
 			continue
 		}
 		err := c.unanswered(sent, head)
-		if head && l.fault != nil {
-			out = verdictOnLine(err)
+		if head && p.fault != nil {
+			out = pipelineOutcome(err)
 		}
 		head = false
 		call, a := s.call, s.answer
-		l.pop()
+		p.pop()
 		if a != nil {
 			c.sched.FreeAnswer(a)
 		}
 		if call != nil {
 			call.err = err
-			call.slot.complete()
+			call.reply.complete()
 		}
 	}
-	if l.abandoned {
-		c.had = l.had
-		return l.ending
+	if p.abandoned {
+		c.had = p.had
+		return p.ending
 	}
 	return out
 }
 
 // unanswered is the error of a call whose connection ended before its answer: for the
-// first in line what went wrong, for those behind it that they were cut off. What was
+// first in the pipeline what went wrong, for those behind it that they were cut off. What was
 // not sent at all goes to another connection.
 func (c *connection) unanswered(sent conn.Sent, head bool) error {
-	l, op := c.line, conn.OpRead
+	p, op := c.pipeline, conn.OpRead
 	if sent == conn.SentNothing {
 		return errStale
 	}
@@ -306,57 +306,57 @@ func (c *connection) unanswered(sent conn.Sent, head bool) error {
 	}
 	e := &conn.Error{Op: op, Sent: sent, RemoteAddr: c.io.RemoteAddr(), Reused: c.answered.Load() > 0}
 	switch {
-	case l.fault == nil:
+	case p.fault == nil:
 		e.Err, e.Lost = conn.ErrCutOff, true
 	case c.interrupted():
-		e.Err = l.fault // this side's doing
+		e.Err = p.fault // this side's doing
 	case head:
-		e.Err, e.Answered = l.fault, l.begun
-		if l.werr != nil && (sent != conn.SentAll || conn.IsTimeout(l.fault)) {
-			e.Err = l.werr // what came of it says less
+		e.Err, e.Answered = p.fault, p.begun
+		if p.werr != nil && (sent != conn.SentAll || conn.IsTimeout(p.fault)) {
+			e.Err = p.werr // what came of it says less
 		}
-		e.Lost = verdictOf(e.Err) == outcomeFailed && !conn.IsTimeout(e.Err)
+		e.Lost = outcomeOf(e.Err) == outcomeFailed && !conn.IsTimeout(e.Err)
 	default:
-		e.Err, e.Lost = fmt.Errorf("%w (%v)", conn.ErrCutOff, l.fault), true
+		e.Err, e.Lost = fmt.Errorf("%w (%v)", conn.ErrCutOff, p.fault), true
 	}
 	return e
 }
 
-// verdictOnLine is verdictOn for the call that was first in line.
-func verdictOnLine(err error) outcome {
+// pipelineOutcome is outcomeFor for the call that was first in the pipeline.
+func pipelineOutcome(err error) outcome {
 	var e *conn.Error
 	if !errors.As(err, &e) || e.Reused && e.Lost && !e.Answered {
 		return outcomeNeutral
 	}
-	return verdictOf(err)
+	return outcomeOf(err)
 }
 
 // unflushed is a flush that the actor did not run, or not to its end.
 func (c *connection) unflushed(reason error) {
-	l := c.line
-	l.mu.Lock()
-	l.shut = true
-	if l.writing && l.werr == nil {
-		l.werr = reason // a panic: more may have been written than was reported
+	p := c.pipeline
+	p.mu.Lock()
+	p.shut = true
+	if p.writing && p.werr == nil {
+		p.werr = reason // a panic: more may have been written than was reported
 	}
-	l.mu.Unlock()
-	if c.closeLine() {
+	p.mu.Unlock()
+	if c.closePipeline() {
 		c.io.Interrupt(conn.ErrClosed)
 	}
 }
 
-// closeLine ends the sharing with the connection. Where a reader is at the socket, it
+// closePipeline ends the sharing with the connection. Where a reader is at the socket, it
 // is interrupted, and the calls are failed once it has ended.
-func (c *connection) closeLine() (read bool) {
-	if c.line == nil {
+func (c *connection) closePipeline() (read bool) {
+	if c.pipeline == nil {
 		return false
 	}
-	c.line.mu.Lock()
-	c.line.shut = true
-	read = c.line.reading
-	c.line.mu.Unlock()
+	c.pipeline.mu.Lock()
+	c.pipeline.shut = true
+	read = c.pipeline.reading
+	c.pipeline.mu.Unlock()
 	if !read {
-		c.failLine()
+		c.failPipeline()
 	}
 	return read
 }

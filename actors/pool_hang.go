@@ -46,15 +46,15 @@ func (p *pool) noticeHanging(now instant, o *origin) {
 	p.noticeStall(now, o.alarmAt)
 	before, after := o.hanging, o.hangsAfter()
 	for k := o.dialing.front; k != nil; k = k.next {
-		s := k.of
-		if s.hangs {
+		e := k.of
+		if e.hangs {
 			continue
 		}
-		if due := max(s.born, p.stalled).add(after); now < due {
+		if due := max(e.born, p.stalled).add(after); now < due {
 			p.alarm(o, due)
 			break
 		}
-		s.hangs = true
+		e.hangs = true
 		o.hanging++
 	}
 	if o.hanging > before {
@@ -69,29 +69,29 @@ func (p *pool) noticeStall(now, due instant) {
 	}
 }
 
-// unhang: the dial of s is over.
-func (s *seat) unhang() {
-	if s.hangs {
-		s.hangs = false
-		s.origin.hanging--
+// unhang: the dial of e is over.
+func (e *entry) unhang() {
+	if e.hangs {
+		e.hangs = false
+		e.origin.hanging--
 	}
 }
 
 // lacking is how many wait beyond those for whom there is a dial that may soon be done.
 func (o *origin) lacking() int { return o.waiters.len() - (o.dialing.len() - o.hanging) }
 
-// loser is the call that a failed dial of s fails: the one that has waited longest. nil
+// loser is the call that a failed dial of e fails: the one that has waited longest. nil
 // where that came later, and dials that were started since are under way for all who wait.
-func (o *origin) loser(s *seat) *waiter {
+func (o *origin) loser(e *entry) *waiter {
 	k := o.waiters.front
 	switch {
 	case k == nil:
 		return nil
-	case k.of.since <= s.born:
+	case k.of.since <= e.born:
 		return k.of
 	}
 	younger := 0
-	for d := o.dialing.back; d != nil && d.of.born > s.born; d = d.prev {
+	for d := o.dialing.back; d != nil && d.of.born > e.born; d = d.prev {
 		younger++
 	}
 	if younger >= o.waiters.len() {

@@ -9,53 +9,53 @@ import (
 // waiter is one call's wish for a connection. It belongs to the dispatcher from
 // acquire until it is answered.
 type waiter struct {
-	call  *Call // whose slot is completed with the answer, or its err
-	lease bool  // take the connection out of the pool for the call's Owner
-	lane  Lane  // which idle connections it takes
-	again bool  // it was counted before
-	pipes bool  // it shares a connection with others
+	call      *Call     // whose reply is completed with the answer, or its err
+	lease     bool      // take the connection out of the pool for the call's Owner
+	freshness Freshness // which idle connections it takes
+	again     bool      // it was counted before
+	shareable bool      // it shares a connection with others
 
-	rested  bool // with seat: it has been idle
-	served  bool // with seat: it has been granted before
+	rested  bool // with entry: it has been idle
+	served  bool // with entry: it has been granted before
 	probing bool // the breaker waits for how this goes
 
-	since  instant
-	origin *origin
-	place  link[*waiter] // in origin.waiters, origin.held or pin.pinned
-	dial   *seat         // the dial it awaits: its own (Fresh), or, once it has left, the oldest
-	probe  probe         // half-open: to be settled
+	since   instant
+	origin  *origin
+	inQueue link[*waiter] // in origin.waiters, origin.held or pin.pinned
+	dial    *entry        // the dial it awaits: its own (Fresh), or, once it has left, the oldest
+	probe   probe         // half-open: to be settled
 
-	seat    *seat   // the answer, unless call.err is
+	entry   *entry  // the answer, unless call.err is
 	granted instant // when
 }
 
 // pin is the connection that w wants and no other; nil: any of its origin.
-func (w *waiter) pin() *seat {
+func (w *waiter) pin() *entry {
 	if c := w.call.Conn; c != nil {
-		return c.seat
+		return c.entry
 	}
 	return nil
 }
 
 // seatState is what the scheduler uses a connection for.
-type seatState uint8
+type entryState uint8
 
 const (
-	seatDialing  seatState = iota // a slot is taken, no socket yet
-	seatIdle                      // in the pool
-	seatBusy                      // granted to one call
-	seatLooking                   // taken out for a look at its socket
-	seatOwned                     // out of the pool, waiting for its owner's next call
-	seatStopping                  // told to end; the slot is freed when it has
-	seatGone                      // ended
+	entryDialing  entryState = iota // a slot is taken, no socket yet
+	entryIdle                       // in the pool
+	entryBusy                       // granted to one call
+	entryLooking                    // taken out for a look at its socket
+	entryOwned                      // out of the pool, waiting for its owner's next call
+	entryStopping                   // told to end; the slot is freed when it has
+	entryGone                       // ended
 )
 
-// seat is a connection in the eyes of the scheduler, and the slot it takes from
+// entry is a connection in the eyes of the scheduler, and the slot it takes from
 // the limits. Only the dispatcher touches it.
-type seat struct {
+type entry struct {
 	conn   *Conn
 	origin *origin
-	state  seatState
+	state  entryState
 	born   instant
 	ends   instant // MaxConnAge, jittered; 0: never
 
@@ -66,23 +66,23 @@ type seat struct {
 	idleUntil instant       // 0: no bound
 	keep      time.Duration // the server's Keep-Alive timeout less a margin; 0: unknown
 
-	owner  *Owner
-	pinned list[*waiter]
-	serves *waiter // Fresh: the call this dial is for
-	probe  probe   // of the exchange under way
-	flying int     // calls that share it, unanswered
-	proven bool    // it may be shared: see pipeline.go
-	silent bool    // a caller gave up on it, and it has not answered since
-	spare  bool    // dialled in place of one that hangs
-	hangs  bool    // its dial takes unusually long
+	owner     *Owner
+	pinned    list[*waiter]
+	dialFor   *waiter // Fresh: the call this dial is for
+	probe     probe   // of the exchange under way
+	pipelined int     // calls that share it, unanswered
+	proven    bool    // it may be shared: see pool_pipeline.go
+	silent    bool    // a caller gave up on it, and it has not answered since
+	spare     bool    // dialled in place of one that hangs
+	hangs     bool    // its dial takes unusually long
 
 	reported bool    // what its end says about its origin has been taken in
 	room     *origin // whom its end makes room for
 
-	turn   link[*seat] // in origin.dialing or origin.idle
-	oldest link[*seat] // in pool.idle or pool.owned
-	all    link[*seat] // in pool.seats
-	space  link[*seat] // in origin.open
+	inOrigin  link[*entry] // in origin.dialing or origin.idle
+	inIdle    link[*entry] // in pool.idle or pool.owned
+	inEntries link[*entry] // in pool.entries
+	inOpen    link[*entry] // in origin.open
 }
 
 // origin is the scheduling state of one origin: a plain struct without I/O and, but
@@ -93,10 +93,10 @@ type origin struct {
 	tls     *tls.Config   // what its connections use; nil until the first, and for http
 	waiters list[*waiter] // first come first served
 	held    list[*waiter] // the same, of those that wait until it takes calls again
-	idle    list[*seat]   // oldest first; the youngest is reused
-	open    list[*seat]   // busy with calls that share, and perhaps with room for more
+	idle    list[*entry]  // oldest first; the youngest is reused
+	open    list[*entry]  // busy with calls that share, and perhaps with room for more
 	conns   int           // slots taken, dials included
-	dialing list[*seat]   // of which have no socket yet, oldest first
+	dialing list[*entry]  // of which have no socket yet, oldest first
 	hanging int           // of which take unusually long
 	making  int           // connections of other origins being ended to make room
 	backoff backoff
@@ -105,11 +105,11 @@ type origin struct {
 	pace    pace
 
 	dialTime time.Duration // usual; 0: unknown
-	rounds   uint8         // of dials that hung in a row: see hang.go
+	rounds   uint8         // of dials that hung in a row: see pool_hang.go
 	reached  instant       // when the youngest dial that succeeded had begun
 
 	// idleLimit is after which time the origin was seen to close idle connections;
-	// 0: unknown. See lane.go.
+	// 0: unknown. See pool_freshness.go.
 	idleLimit time.Duration
 
 	requests, retries, failures, rejected, dialed, failedDials uint64
@@ -143,19 +143,19 @@ func (o *origin) queued() int { return o.waiters.len() - o.dialing.len() }
 func (o *origin) inLine() int { return max(0, o.queued()) + o.held.len() }
 
 // deserted tells whether nothing is left to schedule.
-func (o *origin) deserted() bool { return o.conns == 0 && o.waiters.len()+o.held.len() == 0 }
+func (o *origin) isEmpty() bool { return o.conns == 0 && o.waiters.len()+o.held.len() == 0 }
 
 // usable tells whether an idle connection may be given out at now.
-func (s *seat) usable(now instant) bool {
-	return (s.idleUntil == 0 || now < s.idleUntil) && (s.ends == 0 || now < s.ends)
+func (e *entry) usable(now instant) bool {
+	return (e.idleUntil == 0 || now < e.idleUntil) && (e.ends == 0 || now < e.ends)
 }
 
 // expires is when an idle connection ends by itself; 0: never.
-func (s *seat) expires() instant {
-	if s.ends != 0 && (s.idleUntil == 0 || s.ends < s.idleUntil) {
-		return s.ends
+func (e *entry) expires() instant {
+	if e.ends != 0 && (e.idleUntil == 0 || e.ends < e.idleUntil) {
+		return e.ends
 	}
-	return s.idleUntil
+	return e.idleUntil
 }
 
 func (o *origin) snapshot(now instant) OriginSnapshot {

@@ -106,7 +106,7 @@ func (s *Scheduler) onSomeConnection(c *Call, body *pump) error {
 		if err != errStale {
 			return err
 		}
-		if !c.waiter.rested && !c.waiter.pipes {
+		if !c.waiter.rested && !c.waiter.shareable {
 			c.hungUp++
 		}
 		if c.Conn != nil || c.hungUp > maxHangUps || c.refusedByAlert() {
@@ -127,7 +127,7 @@ func (c *Call) noteGrant() {
 	t, w := &c.times, &c.waiter
 	t.granted, t.opening = w.granted, nil
 	if !w.served {
-		t.opening = &w.seat.conn.opening
+		t.opening = &w.entry.conn.opening
 	}
 }
 
@@ -167,7 +167,7 @@ func (c *Call) refusedByAlert() bool {
 func (s *Scheduler) acquireFor(c *Call) error {
 	c.conn, c.err, c.retryAt = nil, nil, 0
 	w := &c.waiter
-	*w = waiter{call: c, lease: c.lease, lane: c.Lane, again: c.Again, pipes: c.pipes()}
+	*w = waiter{call: c, lease: c.lease, freshness: c.Freshness, again: c.Again, shareable: c.shareable()}
 	if c.Patience > 0 {
 		if c.hold == nil {
 			c.hold = new(hold)
@@ -180,15 +180,15 @@ func (s *Scheduler) acquireFor(c *Call) error {
 	case c.Conn != nil && c.Conn.sched != s:
 		return ErrForeignConnection
 	}
-	c.slot.reset()
+	c.reply.reset()
 	s.mail.PostUserMessage((*acquire)(c))
-	if !c.slot.wait(c.ctx.Done(), nil) {
+	if !c.reply.wait(c.ctx.Done(), nil) {
 		return s.leave(c)
 	}
 	if c.err != nil {
 		return c.acquireError(c.err)
 	}
-	c.conn = w.seat.conn
+	c.conn = w.entry.conn
 	return nil
 }
 
@@ -199,18 +199,18 @@ func (s *Scheduler) leave(c *Call) error {
 	s.mail.PostUserMessage(m)
 	select {
 	case <-m.done:
-		c.slot.collect()
+		c.reply.collect()
 	case <-s.over:
 		c.lost = true
 		return &conn.Error{Op: conn.OpQueue, Err: ErrSessionClosed}
 	}
 	w := &c.waiter
 	switch {
-	case w.seat != nil && s.cfg.Fresh && c.Conn == nil:
-		w.seat.conn.Close() // it was for this call alone
+	case w.entry != nil && s.cfg.Fresh && c.Conn == nil:
+		w.entry.conn.Close() // it was for this call alone
 		return &conn.Error{Op: conn.OpQueue, Err: c.whyGone()}
-	case w.seat != nil:
-		g := &giveBack{seat: w.seat}
+	case w.entry != nil:
+		g := &giveBack{entry: w.entry}
 		if w.lease {
 			g.owner = c.Owner
 		}
@@ -271,8 +271,8 @@ func (c *Call) acquireError(err error) error {
 // exchange runs c on the connection it was granted.
 func (s *Scheduler) exchange(c *Call, body *pump) error {
 	c.sent, c.done, c.joined = conn.SentNothing, false, 0
-	if c.waiter.pipes {
-		return s.share(c)
+	if c.waiter.shareable {
+		return s.sendPipelined(c)
 	}
 	if body == nil {
 		return s.step(c, (*roundTrip)(c))
@@ -315,9 +315,9 @@ func (s *Scheduler) feed(c *Call, body *pump) error {
 // connection itself minds the context.
 func (s *Scheduler) step(c *Call, message any) error {
 	c.err = nil
-	c.slot.reset()
+	c.reply.reset()
 	c.conn.mail.PostUserMessage(message)
-	if !c.slot.wait(nil, s.over) {
+	if !c.reply.wait(nil, s.over) {
 		return c.lose()
 	}
 	return c.err
@@ -404,5 +404,5 @@ func (s *Scheduler) Lease(ctx context.Context, o Origin) (*Conn, *Owner, error) 
 // Return puts a leased connection back into the pool, once the call under way on
 // it has ended. It is safe to call twice.
 func (s *Scheduler) Return(c *Conn, owner *Owner) {
-	s.mail.PostUserMessage(&giveBack{seat: c.seat, owner: owner})
+	s.mail.PostUserMessage(&giveBack{entry: c.entry, owner: owner})
 }

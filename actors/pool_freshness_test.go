@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-func recent(q *waiter) { q.lane = LaneRecent }
-func fresh(q *waiter)  { q.lane = LaneFresh }
+func recent(q *waiter) { q.freshness = FreshnessRecent }
+func fresh(q *waiter)  { q.freshness = FreshnessNew }
 
 // idling is a world with n connections to x that have idled for so long.
 func idling(t *testing.T, cfg Config, n int, idle time.Duration) *world {

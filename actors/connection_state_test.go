@@ -45,7 +45,7 @@ func due(s connState, e connEvent) bool {
 		return f.up && f.of == nobody
 	case evFlush: // may join others of its kind
 		return f.up && f.of != oneCall
-	case evAtRest, evBroken: // reports about a line
+	case evAtRest, evBroken: // reports about a pipeline
 		return f.of == aLine
 	case evFeed, evReceive: // go on behind a part of a request
 		return f.writes
@@ -132,7 +132,7 @@ func TestConnectionStateComment(t *testing.T) {
 // tableRows are the rows of connState's comment: state, event, next.
 func tableRows(t *testing.T) [][]string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "connstate.go", nil, parser.ParseComments)
+	file, err := parser.ParseFile(token.NewFileSet(), "connection_state.go", nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestConnectionRefusesWhatItsStateDoesNotExpect(t *testing.T) {
 			c.sched = s
 			call := s.NewCall()
 			call.conn, call.ctx = &c.Conn, t.Context()
-			if c.handle(nil, message(call)); !call.slot.wait(nil, nil) || call.err == nil {
+			if c.handle(nil, message(call)); !call.reply.wait(nil, nil) || call.err == nil {
 				t.Errorf("state %d, event %d: the sender got no error", st, e)
 			}
 			if c.phase != st {

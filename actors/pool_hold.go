@@ -150,7 +150,7 @@ func queue(l *list[*waiter], w *waiter) {
 	for at != nil && at.of.since > w.since {
 		at = at.prev
 	}
-	l.insertAfter(at, &w.place, w)
+	l.insertAfter(at, &w.inQueue, w)
 }
 
 // giveUp refuses w because its origin takes no calls.
@@ -194,7 +194,7 @@ func (p *pool) release(now instant, o *origin) {
 		if w.probe, err = o.breaker.admit(now); err != nil {
 			break
 		}
-		w.place.remove()
+		w.inQueue.remove()
 		w.call.hold.spent += now.since(w.call.hold.since)
 		if !w.again {
 			o.budget.request(now)

@@ -218,7 +218,7 @@ func TestLeavingInTheMomentOfTheGrant(t *testing.T) {
 					t.Fatal(err)
 				}
 				cancel()
-				c.slot.ch <- struct{}{} // as if it had been woken by both at once
+				c.reply.ch <- struct{}{} // as if it had been woken by both at once
 				wantError(t, s.leave(c), conn.OpQueue, conn.SentNothing, context.Canceled)
 				wantQuiet(t, s)
 				if n := m.open.Load(); n != tt.open {
@@ -241,7 +241,7 @@ func TestSessionThatEndsInTheMomentOfTheGrant(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.Close()
-			c.slot.ch <- struct{}{} // as if it had been woken by both at once
+			c.reply.ch <- struct{}{} // as if it had been woken by both at once
 			wantError(t, s.leave(c), conn.OpQueue, conn.SentNothing, ErrSessionClosed)
 		})
 	}

@@ -21,11 +21,11 @@ func (c *connection) abandon(ctx actor.Context, drain bool) {
 	if c.phase == connReading && drain && !c.closeAfter && !c.interrupted() &&
 		c.io.Drain(drainBytes, drainTime) && c.io.Reusable() {
 		c.answered.Add(1)
-		c.free(c.verdict, 0)
+		c.free(c.answerOutcome, 0)
 		return
 	}
 	if c.phase == connReading {
-		c.end(ctx, c.verdict, nil) // the origin has answered
+		c.end(ctx, c.answerOutcome, nil) // the origin has answered
 		return
 	}
 	c.end(ctx, outcomeNeutral, nil)
@@ -51,16 +51,16 @@ const closePatience = 3 * time.Second
 func (c *connection) end(ctx actor.Context, out outcome, err error) {
 	c.out, c.err = out, err
 	c.close()
-	if c.io != nil && c.io.Gone() != nil && c.sched.crew.run(c.awaitGone) {
+	if c.io != nil && c.io.Gone() != nil && c.sched.group.run(c.awaitGone) {
 		if c.report == nil {
-			c.report = &connEnded{c.seat, out} // what is known is not to wait for the driver
+			c.report = &connEnded{c.entry, out} // what is known is not to wait for the driver
 		}
 		return
 	}
 	ctx.Stop(ctx.Self())
 }
 
-// awaitGone runs on a goroutine of the crew: where a driver's Close blocks, no actor does.
+// awaitGone runs on a goroutine of the group: where a driver's Close blocks, no actor does.
 func (c *connection) awaitGone() {
 	waitFor(c.io.Gone(), closePatience)
 	c.mail.PostUserMessage(&gone{})
@@ -82,7 +82,7 @@ func (c *connection) close() {
 		c.cancelDial()
 	}
 	switch {
-	case c.closeLine():
+	case c.closePipeline():
 		c.io.Interrupt(conn.ErrClosed)
 	case c.io != nil:
 		c.io.Close()

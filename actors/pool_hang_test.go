@@ -93,7 +93,7 @@ func TestDialThatHangsAtMaxConns(t *testing.T) {
 
 func TestFreshLaneDoesNotWaitForADialThatHangs(t *testing.T) {
 	w := newWorld(t, Config{})
-	w.ask("a", "x").up(1).idle(1).after(1).ask("b", "x", lane(LaneFresh)).want("dial 1", "a gets 1", "dial 2")
+	w.ask("a", "x").up(1).idle(1).after(1).ask("b", "x", lane(FreshnessNew)).want("dial 1", "a gets 1", "dial 2")
 	w.pass(leastHang).want("dial 3").up(3).want("b gets 3")
 }
 
@@ -133,7 +133,7 @@ func TestDialThatTimesOutAfterAnotherSucceeded(t *testing.T) {
 	w.want().ask("b", "x").want("dial 3")
 }
 
-func lane(l Lane) func(*waiter) { return func(q *waiter) { q.lane = l } }
+func lane(l Freshness) func(*waiter) { return func(q *waiter) { q.freshness = l } }
 
 // Whole: the first dial never ends.
 func TestCallIsServedBesideADialThatHangs(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 // given up: its own error, if it comes, says more than ours.
 const dialGrace = 100 * time.Millisecond
 
-// dial starts to open the socket, on a goroutine of the crew and with the
+// dial starts to open the socket, on a goroutine of the group and with the
 // session's context: a caller that leaves does not waste it.
 func (c *connection) dial(actx actor.Context) {
 	s := c.sched
@@ -27,9 +27,9 @@ func (c *connection) dial(actx actor.Context) {
 		ctx, cancel = context.WithCancel(ctx)
 	}
 	c.cancelDial = cancel
-	key := c.seat.origin.key // immutable
+	key := c.entry.origin.key // immutable
 	late := s.giveUpDial(&c.Conn)
-	started := s.crew.runErrand(&errand{"its dial does not return though its context has ended", &c.Conn}, func() {
+	started := s.group.runErrand(&errand{"its dial does not return though its context has ended", &c.Conn}, func() {
 		m := &dialed{}
 		defer func() { // even where the driver ends the goroutine
 			cancel()
@@ -52,8 +52,8 @@ func (s *Scheduler) giveUpDial(c *Conn) *time.Timer {
 		return nil
 	}
 	return time.AfterFunc(min(s.cfg.DialTimeout, math.MaxInt64-dialGrace)+dialGrace, func() {
-		if s.crew.enter() {
-			defer s.crew.leave()
+		if s.group.enter() {
+			defer s.group.leave()
 			c.mail.PostUserMessage(&dialed{err: &conn.Error{Op: conn.OpDial, Err: context.DeadlineExceeded}})
 		}
 	})
@@ -101,7 +101,7 @@ func (c *connection) open(ctx context.Context, key Origin, m *dialed) {
 
 // keeper is what a connection of the driver's own type gets from this one.
 func (c *connection) keeper() *conn.Keeper {
-	crew := &c.sched.crew
+	crew := &c.sched.group
 	return &conn.Keeper{
 		Buffers: &c.sched.buffers,
 		Run:     crew.also,
@@ -166,7 +166,7 @@ func (c *connection) dialed(ctx actor.Context, m *dialed) {
 	if c.sched.cfg.Lenient {
 		c.io.SetLenient()
 	}
-	if tap := c.sched.wire.tap(c.id, c.seat.origin.name); tap != nil {
+	if tap := c.sched.wire.tap(c.id, c.entry.origin.name); tap != nil {
 		c.io.Tap(tap)
 	}
 	c.socket.Store(m.io)

@@ -218,19 +218,19 @@ func TestNobodyIsHeldForEver(t *testing.T) {
 		}
 		for range 400 { // from now on all is well
 			w.pass(time.Second)
-			for n, s := range w.seats {
-				switch s.state {
-				case seatDialing:
+			for n, e := range w.seats {
+				switch e.state {
+				case entryDialing:
 					w.up(n + 1)
-				case seatBusy:
+				case entryBusy:
 					w.idle(n + 1)
-				case seatStopping:
+				case entryStopping:
 					w.gone(n+1, outcomeNeutral)
 				}
 			}
 		}
 		for name, q := range w.calls {
-			if q.seat == nil && q.call.err == nil {
+			if q.entry == nil && q.call.err == nil {
 				t.Fatalf("seed %d: %s waits for ever", seed, name)
 			}
 		}
@@ -257,20 +257,20 @@ func chaos(w *world, r *rand.Rand, step int) {
 		}
 	case n == 0:
 	default:
-		switch s := w.seat(n); s.state {
-		case seatDialing:
+		switch e := w.seat(n); e.state {
+		case entryDialing:
 			if r.IntN(3) == 0 {
 				w.up(n)
 			} else if out != outcomeLate {
 				w.gone(n, out)
 			}
-		case seatBusy:
+		case entryBusy:
 			if r.IntN(2) == 0 && out != outcomeLate {
 				w.idleAs(n, out, 0)
 			} else {
 				w.gone(n, out)
 			}
-		case seatStopping:
+		case entryStopping:
 			w.gone(n, outcomeNeutral)
 		}
 	}

@@ -10,7 +10,7 @@ package actors
 //	writing      feed       writing | closed         next piece written
 //	writing      receive    open | reading | closed  answer read, or its head alone
 //	writing      abandon    closed                   the server is owed the rest: no reuse
-//	open         flush      shared | closed          all that are queued written; see line.go
+//	open         flush      shared | closed          all that are queued written; see pipeline.go
 //	shared       flush      shared                   the same, beside the reading
 //	shared       atRest     open | shared            all are answered; or some came since
 //	shared       broken     closed                   those unanswered told so

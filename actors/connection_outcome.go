@@ -19,13 +19,13 @@ func (c *connection) failure(op conn.Op, sent conn.Sent, err error) error {
 	}
 	return &conn.Error{Op: op, Sent: sent, RemoteAddr: c.io.RemoteAddr(), Err: err,
 		Reused: c.answered.Load() > 0, Answered: c.io.AnswerBegun(),
-		Lost: verdictOf(err) == outcomeFailed && !conn.IsTimeout(err)}
+		Lost: outcomeOf(err) == outcomeFailed && !conn.IsTimeout(err)}
 }
 
-// verdictOn is verdictOf, but for a deadline of the caller's: it says nothing where our
+// outcomeFor is outcomeOf, but for a deadline of the caller's: it says nothing where our
 // own queue or the caller's readers and callbacks had the larger share of the call's
 // time. Else it depends on how long the origin had.
-func (c *connection) verdictOn(call *Call, err error) outcome {
+func (c *connection) outcomeFor(call *Call, err error) outcome {
 	now := c.sched.now()
 	had := call.origin + now.since(call.began)
 	var e *conn.Error
@@ -33,7 +33,7 @@ func (c *connection) verdictOn(call *Call, err error) outcome {
 		return outcomeNeutral // how servers end connections; the next dial will tell
 	}
 	if errors.Is(err, errSkipped) {
-		return c.verdict // it has answered
+		return c.answerOutcome // it has answered
 	}
 	if errors.Is(err, context.DeadlineExceeded) && call.ctx.Err() != nil {
 		if had < now.since(call.waiter.since)-had {
@@ -42,12 +42,12 @@ func (c *connection) verdictOn(call *Call, err error) outcome {
 		c.had = had
 		return outcomeLate
 	}
-	return verdictOf(err)
+	return outcomeOf(err)
 }
 
-// verdictOf tells what a failed exchange says about the origin: what the caller,
+// outcomeOf tells what a failed exchange says about the origin: what the caller,
 // this side or its files did says nothing.
-func verdictOf(err error) outcome {
+func outcomeOf(err error) outcome {
 	var file *fs.PathError
 	var short *conn.ShortFileError
 	switch {
@@ -74,14 +74,14 @@ func (c *connection) writeFailure(call *Call, err error) error {
 // endStale ends a connection that was found dead before anything was written.
 func (c *connection) endStale(ctx actor.Context, call *Call) {
 	c.diedIdle = call.waiter.rested && !c.interrupted()
-	c.end(ctx, c.staleVerdict(call), nil)
+	c.end(ctx, c.staleOutcome(call), nil)
 }
 
-// staleVerdict tells what a connection that was found unfit says about its
+// staleOutcome tells what a connection that was found unfit says about its
 // origin: nothing where it had been idle, as servers close such ones. A new one
 // that is closed, or talked on, before it was asked anything is a failure once the
 // call gives up over that.
-func (c *connection) staleVerdict(call *Call) outcome {
+func (c *connection) staleOutcome(call *Call) outcome {
 	if c.io.Greeted() && !c.interrupted() {
 		return outcomeFailed
 	}

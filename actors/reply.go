@@ -2,7 +2,7 @@ package actors
 
 import "sync/atomic"
 
-// slot is where one caller awaits one answer of an actor. It is reused for all
+// reply is where one caller awaits one answer of an actor. It is reused for all
 // the steps of a call, and with the call for others.
 //
 //	state    event     next     effect
@@ -14,43 +14,43 @@ import "sync/atomic"
 //
 // reset is the caller's, before it sends the next message; complete is the
 // actor's last act on a message: afterwards it must not touch the call.
-type slot struct {
+type reply struct {
 	state atomic.Uint32
 	ch    chan struct{} // capacity 1; touched only by those who park
 }
 
 const (
-	slotPending uint32 = iota
-	slotParked
-	slotDone
+	replyPending uint32 = iota
+	replyParked
+	replyDone
 )
 
-func (s *slot) reset() { s.state.Store(slotPending) }
+func (r *reply) reset() { r.state.Store(replyPending) }
 
-func (s *slot) complete() {
-	if s.state.Swap(slotDone) == slotParked {
-		s.ch <- struct{}{}
+func (r *reply) complete() {
+	if r.state.Swap(replyDone) == replyParked {
+		r.ch <- struct{}{}
 	}
 }
 
-// wait blocks until the slot is complete; then it reports true. It reports false
-// when one of the two channels, which may be nil, was closed first: the slot is still owed its
+// wait blocks until the reply is complete; then it reports true. It reports false
+// when one of the two channels, which may be nil, was closed first: the reply is still owed its
 // completion then, and collect takes it.
-func (s *slot) wait(left, over <-chan struct{}) bool {
-	return s.state.Load() == slotDone || s.park(left, over)
+func (r *reply) wait(left, over <-chan struct{}) bool {
+	return r.state.Load() == replyDone || r.park(left, over)
 }
 
 //go:noinline
-func (s *slot) park(left, over <-chan struct{}) bool {
-	if !s.state.CompareAndSwap(slotPending, slotParked) {
+func (r *reply) park(left, over <-chan struct{}) bool {
+	if !r.state.CompareAndSwap(replyPending, replyParked) {
 		return true
 	}
 	if left == nil && over == nil {
-		<-s.ch // half the price of a select
+		<-r.ch // half the price of a select
 		return true
 	}
 	select {
-	case <-s.ch:
+	case <-r.ch:
 		return true
 	case <-left:
 		return false
@@ -59,5 +59,5 @@ func (s *slot) park(left, over <-chan struct{}) bool {
 	}
 }
 
-// collect waits for the completion of a slot whose wait reported false.
-func (s *slot) collect() { <-s.ch }
+// collect waits for the completion of a reply whose wait reported false.
+func (r *reply) collect() { <-r.ch }
