@@ -183,9 +183,6 @@ type Call struct {
 	conn   *Conn  // granted
 	place  uint64 // in its pipeline
 
-	hold    *hold   // nil: it has no Patience
-	retryAt instant // refused: when its origin is tried again; 0: unknown
-
 	lease  bool
 	lost   bool // an actor may still know it: not to be used again
 	alone  bool // it has shared a connection: the next it has for itself
@@ -277,9 +274,11 @@ func (c *Call) Reset() {
 	c.ctx, c.answer, c.conn, c.err = nil, nil, nil, nil
 	c.lease, c.done, c.joined = false, false, 0
 	c.times = Times{}
-	if c.hold != nil {
-		*c.hold = hold{}
+	x := c.waiter.extra
+	if x != nil {
+		*x = extra{}
 	}
+	c.waiter = waiter{extra: x} // nobody else's memory is held, its own is kept
 	if c.parts != nil {
 		*c.parts = parts{}
 	}
@@ -287,7 +286,7 @@ func (c *Call) Reset() {
 
 // refused answers an acquire that reached no dispatcher.
 func (c *Call) refused(err error) {
-	c.err = err
+	c.waiter.more().err = err
 	c.reply.complete()
 }
 

@@ -127,7 +127,7 @@ func (c *Call) noteGrant() {
 	t, w := &c.times, &c.waiter
 	t.granted, t.opening = w.granted, nil
 	if !w.served {
-		t.opening = &w.entry.conn.opening
+		t.opening = &connOf(w.entry).opening
 	}
 }
 
@@ -165,30 +165,37 @@ func (c *Call) refusedByAlert() bool {
 
 // acquireFor gets c a connection, in c.conn, or tells why there is none.
 func (s *Scheduler) acquireFor(c *Call) error {
-	c.conn, c.err, c.retryAt = nil, nil, 0
+	c.conn, c.err = nil, nil
 	w := &c.waiter
-	*w = waiter{call: c, lease: c.lease, freshness: c.Freshness, again: c.Again, shareable: c.shareable()}
+	if x := w.extra; x != nil {
+		*x = extra{hold: x.hold} // its Patience is for all tries together
+	}
+	*w = waiter{of: c, lease: c.lease, freshness: c.Freshness, again: c.Again, shareable: c.shareable(), extra: w.extra}
 	if c.Patience > 0 {
-		if c.hold == nil {
-			c.hold = new(hold)
-		}
-		c.hold.deadline = s.deadlineOf(c.ctx)
+		w.more().hold.deadline = s.deadlineOf(c.ctx)
 	}
 	switch {
 	case c.Conn == nil && s.cfg.Fresh && c.Owner == nil:
 		c.Owner = &Owner{}
 	case c.Conn != nil && c.Conn.sched != s:
 		return ErrForeignConnection
+	case c.Conn != nil:
+		w.more().pin = c.Conn.entry
+	}
+	if c.Owner != nil || c.Patience != 0 {
+		x := w.more()
+		x.owner, x.patience = c.Owner, c.Patience
 	}
 	c.reply.reset()
 	s.mail.PostUserMessage((*acquire)(c))
 	if !c.reply.wait(c.ctx.Done(), nil) {
 		return s.leave(c)
 	}
-	if c.err != nil {
-		return c.acquireError(c.err)
+	if err := w.refused(); err != nil {
+		c.err = err
+		return c.acquireError(err)
 	}
-	c.conn = w.entry.conn
+	c.conn = connOf(w.entry)
 	return nil
 }
 
@@ -207,7 +214,7 @@ func (s *Scheduler) leave(c *Call) error {
 	w := &c.waiter
 	switch {
 	case w.entry != nil && s.cfg.Fresh && c.Conn == nil:
-		w.entry.conn.Close() // it was for this call alone
+		connOf(w.entry).Close() // it was for this call alone
 		return &conn.Error{Op: conn.OpQueue, Err: c.whyGone()}
 	case w.entry != nil:
 		g := &giveBack{entry: w.entry}
@@ -216,10 +223,11 @@ func (s *Scheduler) leave(c *Call) error {
 		}
 		s.mail.PostUserMessage(g)
 		return &conn.Error{Op: conn.OpQueue, Err: c.whyGone()}
-	case c.err != errLeft:
+	case w.refused() != errLeft:
+		c.err = w.refused()
 		return c.acquireError(c.err)
 	}
-	return &conn.Error{Op: w.op(), Err: c.whyGone(), RetryAt: c.retryTime()}
+	return &conn.Error{Op: opOf(w), Err: c.whyGone(), RetryAt: c.retryTime()}
 }
 
 // deadlineOf is asked of the context on the caller's side: it may be the user's own.
@@ -234,18 +242,20 @@ func (s *Scheduler) deadlineOf(ctx context.Context) instant {
 
 // retryTime is when an origin that has refused the call is tried again.
 func (c *Call) retryTime() time.Time {
-	if c.retryAt == 0 {
+	x := c.waiter.extra
+	if x == nil || x.retryAt == 0 {
 		return time.Time{}
 	}
-	return c.sched.began.Add(time.Duration(c.retryAt))
+	return c.sched.began.Add(time.Duration(x.retryAt))
 }
 
-// op is the phase a waiter was in when it left.
-func (w *waiter) op() conn.Op {
+// opOf is the phase a waiter was in when it left.
+func opOf(w *waiter) conn.Op {
+	e := w.dial()
 	switch {
-	case w.dial == nil || w.dial.conn == nil:
+	case e == nil || e.of == nil:
 		return conn.OpQueue
-	case w.dial.conn.activity() == actHandshaking:
+	case connOf(e).activity() == actHandshaking:
 		return conn.OpTLS
 	}
 	return conn.OpDial
@@ -253,6 +263,18 @@ func (w *waiter) op() conn.Op {
 
 // acquireError wraps what the pool answered, where that is needed.
 func (c *Call) acquireError(err error) error {
+	var backoff *backoffError
+	if errors.As(err, &backoff) {
+		cause := backoff.cause
+		var dial *conn.Error
+		if errors.As(cause, &dial) {
+			cause = dial.Err
+		}
+		err = &conn.Error{Op: conn.OpQueue, Err: fmt.Errorf("%w: %w", ErrDialBackoff, notOfThisCall(cause))}
+	}
+	if c.waiter.extra.earlier {
+		err = notOfThisCall(err)
+	}
 	if e, ok := err.(*conn.Error); ok {
 		told := *e // a refusal may be that of many
 		told.RetryAt = c.retryTime()
@@ -262,8 +284,8 @@ func (c *Call) acquireError(err error) error {
 	switch {
 	case errors.As(err, &dial), err == ErrWrongOrigin:
 		return err
-	case err == conn.ErrClosed:
-		return &conn.Error{Op: conn.OpWrite, RemoteAddr: c.Conn.RemoteAddr(), Err: err}
+	case err == errGone:
+		return &conn.Error{Op: conn.OpWrite, RemoteAddr: c.Conn.RemoteAddr(), Err: conn.ErrClosed}
 	}
 	return &conn.Error{Op: conn.OpQueue, Err: err, RetryAt: c.retryTime()}
 }

@@ -60,6 +60,7 @@ func (c *Conn) Closed() bool {
 // Abort is Close with a cause for the call under way.
 func (c *Conn) Abort(cause error) {
 	c.interrupt(cause)
+	c.sched.mail.PostUserMessage(&connClosing{c.entry})
 	c.mail.PostUserMessage(&stop{})
 }
 
@@ -110,11 +111,15 @@ var errDialLost = errors.New("troupe: the connection's actor failed while dialli
 
 // howEnded is what the ended connection says about its origin, and, for a dial,
 // why it failed.
-func (c *Conn) howEnded() (outcome, error) {
+func (c *Conn) howEnded() end {
 	if c.err == nil && c.socket.Load() == nil {
-		return c.out, &conn.Error{Op: conn.OpDial, Err: errDialLost}
+		return c.ending(c.out, &conn.Error{Op: conn.OpDial, Err: errDialLost})
 	}
-	return c.out, c.err
+	return c.ending(c.out, c.err)
+}
+
+func (c *Conn) ending(out outcome, err error) end {
+	return end{out: out, err: err, timedOut: conn.IsTimeout(err), took: c.took, had: c.had, diedIdle: c.diedIdle}
 }
 
 func (c *Conn) snapshot(now instant) ConnSnapshot {

@@ -27,7 +27,7 @@ func (c *connection) dial(actx actor.Context) {
 		ctx, cancel = context.WithCancel(ctx)
 	}
 	c.cancelDial = cancel
-	key := c.entry.origin.key // immutable
+	key := targetOf(c.entry.origin).key // immutable
 	late := s.giveUpDial(&c.Conn)
 	started := s.group.runErrand(&errand{"its dial does not return though its context has ended", &c.Conn}, func() {
 		m := &dialed{}

@@ -8,8 +8,6 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/sony/gobreaker/v2"
-
-	"github.com/seed53b03582/troupe/conn"
 )
 
 // dispatcher is the actor that decides which call gets which connection. It
@@ -19,6 +17,7 @@ type dispatcher struct {
 	sched   *Scheduler
 	mail    *mailbox
 	pool    *pool
+	targets targets
 	entries map[string]*entry // by the actor's PID
 
 	named  uint64       // connections so far
@@ -44,6 +43,7 @@ func newDispatcher(s *Scheduler, random func() float64) *dispatcher {
 	d.pool = newPool(s.cfg, random, func(o *origin, from, to gobreaker.State) {
 		s.logs.breaker(o.name, from.String(), to.String())
 	})
+	d.targets = targets{pool: d.pool, keyed: map[Origin]*target{}}
 	// Spawning asks both at once: one Props serves all connections, and none holds one.
 	d.props = actor.PropsFromProducer(func() actor.Actor { return d.next },
 		actor.WithMailbox(func() actor.Mailbox { return &d.next.mail }))
@@ -76,13 +76,14 @@ func (d *dispatcher) Receive(ctx actor.Context) {
 func (d *dispatcher) handle(ctx actor.Context, message any) bool {
 	p := d.pool
 	if m, ok := message.(*connIdle); ok { // has looked at the clock already
-		p.connIdle(m.at, m.entry, m.out, m.keep)
+		p.connIdle(m.at, m.entry, m.out, m.keep, connOf(m.entry).took)
 		d.carryOut(ctx)
 		return true
 	}
 	now := d.sched.now()
 	switch m := message.(type) {
 	case *acquire:
+		d.aim((*Call)(m))
 		p.acquire(now, &m.waiter)
 	case *leave:
 		p.leave(now, &m.call.waiter)
@@ -92,11 +93,16 @@ func (d *dispatcher) handle(ctx actor.Context, message any) bool {
 	case *connUp:
 		p.connUp(now, m.entry)
 	case *callsEnded:
-		p.callsEnded(now, m.entry, m.entry.conn.pipeline.takeReport())
+		if connOf(m.entry).Closed() {
+			p.close(m.entry)
+		}
+		p.callsEnded(now, m.entry, connOf(m.entry).pipeline.takeReport())
 	case *connSilent:
 		p.connSilent(now, m.entry, m.out, m.had)
 	case *connEnded:
-		p.connEnded(now, m.entry, m.out)
+		p.connEnded(now, m.entry, connOf(m.entry).ending(m.out, nil))
+	case *connClosing:
+		p.close(m.entry)
 	case *connAnswered:
 		p.answered(now, m.entry, m.out)
 	case *tick:
@@ -107,7 +113,7 @@ func (d *dispatcher) handle(ctx actor.Context, message any) bool {
 			p.suspicious(x.entry, x.since)
 		}
 	case *askRetry:
-		m.reply <- p.askRetry(now, &m.origin)
+		m.reply <- p.askRetry(now, &d.targets.of(&m.origin).origin)
 	case *snapshot:
 		m.reply <- d.snapshot(now)
 	case *drain:
@@ -121,21 +127,32 @@ func (d *dispatcher) handle(ctx actor.Context, message any) bool {
 	return true
 }
 
+// aim says where a call wants to go.
+func (d *dispatcher) aim(c *Call) {
+	w := &c.waiter
+	switch {
+	case w.pin() == nil:
+		w.origin = &d.targets.of(c.Origin).origin
+	case targetOf(w.pin().origin).key == *c.Origin:
+		w.origin = w.pin().origin
+	}
+}
+
 // carryOut does what the pool decided, in order.
 func (d *dispatcher) carryOut(ctx actor.Context) {
 	p := d.pool
 	for i := 0; i < len(p.effects); i++ {
 		switch e := p.effects[i]; e.kind {
 		case effGrant, effRefuse:
-			e.waiter.call.reply.complete()
+			callOf(e.waiter).reply.complete()
 		case effDial:
 			d.spawn(ctx, e.entry)
 		case effStop:
-			d.ending = append(d.ending, ending{e.entry.conn, false})
+			d.ending = append(d.ending, ending{connOf(e.entry), false})
 		case effCut:
-			d.ending = append(d.ending, ending{e.entry.conn, true})
+			d.ending = append(d.ending, ending{connOf(e.entry), true})
 		case effLook:
-			d.look(e.entry.conn)
+			d.look(connOf(e.entry))
 		}
 		p.effects[i] = effect{}
 	}
@@ -145,6 +162,9 @@ func (d *dispatcher) carryOut(ctx actor.Context) {
 	}
 	if len(p.suspects) > 0 {
 		d.peek()
+	}
+	if len(p.dropped) > 0 {
+		d.targets.forget()
 	}
 	if p.wake < d.armed {
 		d.arm(p.wake)
@@ -157,22 +177,15 @@ func (d *dispatcher) carryOut(ctx actor.Context) {
 // spawn starts the actor of a connection, which dials by itself.
 func (d *dispatcher) spawn(ctx actor.Context, e *entry) {
 	d.named++
-	o := e.origin
-	if o.tls == nil && o.key.Scheme == "https" {
-		base := o.key.TLS
-		if base == nil {
-			base = d.sched.cfg.TLS
-		}
-		o.tls = conn.TLSConfig(base, o.key.Host)
-	}
-	c := newConnection(d.sched, e, o.tls, strconv.FormatUint(d.named, 10))
-	e.conn = &c.Conn
+	t := targetOf(e.origin)
+	c := newConnection(d.sched, e, t.settings(d.sched.cfg.TLS), strconv.FormatUint(d.named, 10))
+	e.of = &c.Conn
 	d.next = c
 	pid, err := ctx.SpawnNamed(d.props, "conn-"+c.id)
 	d.next = nil
 	if err != nil {
 		// The name is taken: only possible if the engine lost a Terminated.
-		d.pool.closed(d.sched.now(), e, outcomeNeutral, err)
+		d.pool.closed(d.sched.now(), e, end{err: err})
 		return
 	}
 	d.entries[pid.Id] = e
@@ -186,8 +199,7 @@ func (d *dispatcher) terminated(now instant, id string) {
 		return
 	}
 	delete(d.entries, id)
-	out, err := e.conn.howEnded()
-	d.pool.closed(now, e, out, err)
+	d.pool.closed(now, e, connOf(e).howEnded())
 }
 
 // end stops actors on a goroutine of the group: closing a TLS connection writes.
@@ -226,7 +238,7 @@ func (d *dispatcher) peek() {
 	d.sched.group.run(func() {
 		seen := batch[:0]
 		for _, x := range batch {
-			if x.entry.conn.suspect() {
+			if connOf(x.entry).suspect() {
 				seen = append(seen, x)
 			}
 		}
@@ -261,7 +273,7 @@ func (d *dispatcher) abort() {
 		d.pool.cut(d.sched.now())
 		for _, e := range d.pool.effects {
 			if e.kind == effRefuse {
-				e.waiter.call.reply.complete()
+				callOf(e.waiter).reply.complete()
 			}
 		}
 	}
@@ -278,13 +290,13 @@ func (d *dispatcher) stopped() {
 func (d *dispatcher) snapshot(now instant) Snapshot {
 	var snap Snapshot
 	d.pool.listMostRecent()
-	for _, o := range d.pool.keyed {
-		snap.Origins = append(snap.Origins, o.snapshot(now))
+	for k := d.pool.origins.front; k != nil; k = k.next {
+		snap.Origins = append(snap.Origins, k.of.snapshot(now))
 	}
 	slices.SortFunc(snap.Origins, func(a, b OriginSnapshot) int { return strings.Compare(a.Origin, b.Origin) })
 	for k := d.pool.entries.front; k != nil; k = k.next {
 		e := k.of
-		c := e.conn.snapshot(now)
+		c := connOf(e).snapshot(now)
 		c.Origin, c.Age = e.origin.name, now.since(e.born)
 		c.InFlight = e.inFlight()
 		if e.state == entryOwned && !d.sched.cfg.Fresh {

@@ -100,6 +100,11 @@ type connEnded struct {
 	out   outcome
 }
 
+// connClosing: somebody outside has closed the connection.
+type connClosing struct {
+	entry *entry
+}
+
 // connSilent: a caller that shares the connection could wait no longer. Nobody else
 // shall join until it answers again.
 type connSilent struct {
@@ -180,8 +185,6 @@ var (
 	errStale = errors.New("troupe: the idle connection was dead")
 	// errSkipped ends the reading of a body that nobody needs.
 	errSkipped = errors.New("troupe: the rest of the body is not worth the wait")
-	// errLeft answers the acquire of a caller that has left.
-	errLeft = errors.New("troupe: the caller has left")
 )
 
 func (m *acquire) reject(error)  { (*Call)(m).refused(ErrSessionClosed) }

@@ -1,12 +1,11 @@
 package actors
 
 import (
+	"errors"
 	"math"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
-
-	"github.com/seed53b03582/troupe/conn"
 )
 
 // pool decides over every connection of a scheduler: it is the dispatcher's
@@ -29,14 +28,13 @@ type pool struct {
 	cfg        Config
 	random     func() float64                            // jitter, in [0, 1)
 	changed    func(o *origin, from, to gobreaker.State) // a breaker's state
-	keyed      map[Origin]*origin
-	last       *origin       // of the last acquire: hashing its key costs 50 ns
-	entries    list[*entry]  // all whose slot is taken
-	idle       list[*entry]  // of all origins, the longest idle first
-	mostRecent *entry        // idle, and not listed yet: see becomeIdle
-	owned      list[*entry]  // Fresh: waiting for their owner, the longest idle first
-	starving   list[*origin] // in the order in which they came to need a slot
-	empty      list[*origin] // nothing to schedule, the longest empty first
+	origins    list[*origin]                             // all
+	entries    list[*entry]                              // all whose slot is taken
+	idle       list[*entry]                              // of all origins, the longest idle first
+	mostRecent *entry                                    // idle, and not listed yet: see becomeIdle
+	owned      list[*entry]                              // Fresh: waiting for their owner, the longest idle first
+	starving   list[*origin]                             // in the order in which they came to need a slot
+	empty      list[*origin]                             // nothing to schedule, the longest empty first
 
 	draining bool
 	over     bool // cut off
@@ -47,6 +45,7 @@ type pool struct {
 	wake     instant // when tick wants to be called
 	effects  []effect
 	suspects []suspect
+	dropped  []*origin // forgotten since the effects were last carried out
 }
 
 // effect is something for the dispatcher to do.
@@ -74,6 +73,13 @@ type suspect struct {
 	since instant
 }
 
+var (
+	// errLeft answers a caller that has left.
+	errLeft = errors.New("troupe: the caller has left")
+	// errGone tells that the connection a call wanted, and no other, has ended.
+	errGone = errors.New("troupe: the connection has ended")
+)
+
 const (
 	never = instant(math.MaxInt64)
 
@@ -89,7 +95,7 @@ const (
 )
 
 func newPool(cfg Config, random func() float64, changed func(*origin, gobreaker.State, gobreaker.State)) *pool {
-	return &pool{cfg: cfg, random: random, changed: changed, keyed: map[Origin]*origin{}, wake: never, expiry: never}
+	return &pool{cfg: cfg, random: random, changed: changed, wake: never, expiry: never}
 }
 
 func (p *pool) do(kind effectKind, w *waiter, e *entry) {
@@ -98,22 +104,13 @@ func (p *pool) do(kind effectKind, w *waiter, e *entry) {
 
 func (p *pool) wakeAt(t instant) { p.wake = min(p.wake, t) }
 
-// originOf finds or creates the state of an origin.
-func (p *pool) originOf(key *Origin) *origin {
-	if p.last != nil && p.last.key == *key {
-		p.last.empty.remove()
-		return p.last
-	}
-	if o := p.keyed[*key]; o != nil {
-		p.last = o
-		o.empty.remove()
-		return o
-	}
-	o := &origin{key: *key, name: originName(*key)}
+// add takes in an origin that was not known. It is in no list of empty ones yet: whoever
+// adds it has a use for it.
+func (p *pool) add(o *origin, name string) {
+	o.name = name
 	o.budget = newBudget(p.cfg.Budget)
 	o.breaker = newBreaker(p.cfg.Breaker, o.name, func(from, to gobreaker.State) { p.changed(o, from, to) })
-	p.keyed[o.key] = o
-	return o
+	p.origins.pushBack(&o.all, o)
 }
 
 // acquire: a call wants a connection.
@@ -127,8 +124,8 @@ func (p *pool) acquire(now instant, w *waiter) {
 		p.acquirePinned(now, w)
 		return
 	}
-	o := p.originOf(w.call.Origin)
-	w.origin = o
+	o := w.origin
+	o.empty.remove()
 	if o.troubled() && !p.admits(now, o, w) {
 		return
 	}
@@ -156,14 +153,14 @@ func (p *pool) acquire(now instant, w *waiter) {
 // one is busy; the breaker has no say, since no other connection would be opened.
 func (p *pool) acquirePinned(now instant, w *waiter) {
 	e := w.pin()
-	o := e.origin
+	o, wanted := e.origin, w.origin
 	w.origin = o
 	switch {
-	case o.key != *w.call.Origin:
+	case o != wanted:
 		p.refuse(w, ErrWrongOrigin)
-	case e.state >= entryStopping || e.conn.Closed():
-		p.refuse(w, conn.ErrClosed)
-	case e.state == entryIdle, e.state == entryOwned && (e.owner == w.call.Owner):
+	case e.state >= entryStopping || e.closing:
+		p.refuse(w, errGone)
+	case e.state == entryIdle, e.state == entryOwned && e.owner == w.owner():
 		p.unlist(e)
 		p.grant(now, e, w)
 	case e.pinned.len() >= p.cfg.MaxQueuePerOrigin:
@@ -178,18 +175,18 @@ func (p *pool) acquirePinned(now instant, w *waiter) {
 // already, nothing happens.
 func (p *pool) leave(now instant, w *waiter) {
 	switch {
-	case w.entry != nil || w.call.err != nil:
-	case w.dial != nil: // Fresh: the dial was for it alone
-		w.dial.dialFor = nil
-		p.stop(w.dial)
+	case w.entry != nil || w.refused() != nil:
+	case w.dial() != nil: // Fresh: the dial was for it alone
+		w.dial().dialFor = nil
+		p.stop(w.dial())
 		p.dismiss(now, w, errLeft)
 	default:
 		o := w.origin
 		if k := o.dialing.front; k != nil && w.inQueue.in == &o.waiters {
-			w.dial = k.of
+			w.more().dial = k.of
 		}
 		if o.dialing.len() == 0 && w.pin() == nil {
-			w.call.retryAt = o.retryAt(now)
+			w.more().retryAt = o.retryAt(now)
 		}
 		p.dismiss(now, w, errLeft)
 	}
@@ -218,7 +215,7 @@ func (p *pool) unqueue(w *waiter) {
 }
 
 func (p *pool) refuse(w *waiter, err error) {
-	w.call.err = err
+	w.more().err = err
 	p.do(effRefuse, w, nil)
 }
 
@@ -227,7 +224,7 @@ func (p *pool) grant(now instant, e *entry, w *waiter) {
 	w.entry, w.rested, w.served, w.granted = e, e.rested, e.served, now
 	e.served = true
 	if w.lease {
-		e.owner = w.call.Owner
+		e.owner = w.owner()
 		e.state = entryOwned
 		p.spare(now, e.origin, &w.probe) // a lease is no request
 	} else {
@@ -341,8 +338,8 @@ func (p *pool) serveStarving(now instant) {
 }
 
 // askRetry: a call wants to be sent once more.
-func (p *pool) askRetry(now instant, key *Origin) bool {
-	o := p.originOf(key)
+func (p *pool) askRetry(now instant, o *origin) bool {
+	o.empty.remove()
 	ok := o.budget.retry(now)
 	if ok {
 		o.retries++
@@ -370,7 +367,9 @@ func (p *pool) giveBack(now instant, e *entry, owner *Owner) {
 // request before and are to finish; what idles ends.
 func (p *pool) drain(now instant) {
 	p.draining = true
-	for _, o := range p.keyed {
+	for k := p.origins.front; k != nil; {
+		o := k.of
+		k = k.next
 		p.dismissNew(now, &o.waiters)
 		p.dismissAll(now, &o.held)
 	}
@@ -378,7 +377,7 @@ func (p *pool) drain(now instant) {
 		e := k.of
 		p.dismissNew(now, &e.pinned)
 		if w := e.dialFor; w != nil && !w.again {
-			e.dialFor, w.dial = nil, nil
+			e.dialFor, w.extra.dial = nil, nil
 			p.dismiss(now, w, ErrSessionClosed)
 		}
 		switch e.state {
@@ -407,7 +406,9 @@ func (p *pool) dismissNew(now instant, l *list[*waiter]) {
 // one lock for all of them.
 func (p *pool) cut(now instant) {
 	p.draining, p.over = true, true
-	for _, o := range p.keyed {
+	for k := p.origins.front; k != nil; {
+		o := k.of
+		k = k.next
 		p.dismissAll(now, &o.waiters)
 		p.dismissAll(now, &o.held)
 	}
@@ -415,7 +416,7 @@ func (p *pool) cut(now instant) {
 		e := k.of
 		p.dismissAll(now, &e.pinned)
 		if w := e.dialFor; w != nil {
-			e.dialFor, w.dial = nil, nil
+			e.dialFor, w.extra.dial = nil, nil
 			p.dismiss(now, w, ErrSessionClosed)
 		}
 		p.unlist(e)

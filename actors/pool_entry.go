@@ -1,10 +1,6 @@
 package actors
 
-import (
-	"time"
-
-	"github.com/seed53b03582/troupe/conn"
-)
+import "time"
 
 // This file is the life of an entry, in the pool's eyes:
 //
@@ -23,6 +19,7 @@ import (
 //	idle      acquire for lease  owned            out of the pool
 //	owned     acquire by owner   busy             granted
 //	owned     giveBack           idle | busy      back in the pool
+//	idle      close              stopping         its actor ends
 //	any       stop               stopping         its actor ends
 //	busy      connEnded          stopping         the same, and what that says is known already
 //	any       closed             gone             the slot is free for who starves or waits
@@ -38,7 +35,7 @@ func (p *pool) dial(now instant, o *origin) {
 	} else {
 		w := o.waiters.front.of
 		w.inQueue.remove()
-		w.dial, e.dialFor, e.owner = e, w, w.call.Owner
+		w.more().dial, e.dialFor, e.owner = e, w, w.owner()
 	}
 	p.do(effDial, nil, e)
 }
@@ -59,7 +56,7 @@ func (p *pool) connUp(now instant, e *entry) {
 		e.ends = now.add(age - age/10).add(time.Duration(p.random() * float64(age/5)))
 	}
 	if w := e.dialFor; w != nil {
-		e.dialFor, w.dial = nil, nil
+		e.dialFor, w.extra.dial = nil, nil
 		p.grant(now, e, w)
 		return
 	}
@@ -69,8 +66,9 @@ func (p *pool) connUp(now instant, e *entry) {
 }
 
 // connIdle: an exchange, or a look, has left the connection fit for another.
-// keep is how long the server said it keeps it; 0: it did not say.
-func (p *pool) connIdle(now instant, e *entry, out outcome, keep time.Duration) {
+// keep is how long the server said it keeps it, and took how long the last answer took; 0:
+// unknown.
+func (p *pool) connIdle(now instant, e *entry, out outcome, keep, took time.Duration) {
 	switch e.state {
 	case entryBusy:
 		e.idleSince, e.usedAt = now, now
@@ -78,7 +76,7 @@ func (p *pool) connIdle(now instant, e *entry, out outcome, keep time.Duration) 
 			e.keep = keep
 		}
 		if out != outcomeNeutral {
-			e.origin.pace.answered(e.conn.took)
+			e.origin.pace.answered(took)
 		}
 		p.report(now, e.origin, out, &e.probe)
 	case entryLooking:
@@ -110,7 +108,7 @@ func (p *pool) report(now instant, o *origin, out outcome, pr *probe) {
 
 // offer gives a free connection to whoever is next, or idles it.
 func (p *pool) offer(now instant, e *entry) {
-	if e.conn.Closed() || (e.ends != 0 && now >= e.ends) {
+	if e.closing || (e.ends != 0 && now >= e.ends) {
 		p.stop(e)
 		return
 	}
@@ -156,7 +154,7 @@ func (p *pool) starvingBefore(e *entry, w *waiter) *origin {
 func (p *pool) next(now instant, e *entry) *waiter {
 	var w *waiter
 	for k := e.pinned.front; k != nil; k = k.next {
-		if e.owner == nil || k.of.call.Owner == e.owner {
+		if e.owner == nil || k.of.owner() == e.owner {
 			w = k.of
 			break
 		}
@@ -247,9 +245,25 @@ func (p *pool) stop(e *entry) {
 	p.do(effStop, nil, e)
 }
 
-// closed: the actor of e has ended, and its socket is closed. For a dial that
-// failed err says why.
-func (p *pool) closed(now instant, e *entry, out outcome, err error) {
+// end is what is known of a connection that has ended.
+type end struct {
+	out      outcome       // what it says about the origin
+	err      error         // of a dial: why it failed
+	timedOut bool          // err is a timeout
+	took     time.Duration // what it answered last; 0: unknown
+	had      time.Duration // how long the origin had, where out is outcomeLate
+	diedIdle bool          // its server closed it while it idled
+}
+
+// close: somebody outside has closed the connection. Its actor is about to end.
+func (p *pool) close(e *entry) {
+	if e.closing = true; e.state == entryIdle {
+		p.stop(e)
+	}
+}
+
+// closed: the actor of e has ended, and its socket is closed.
+func (p *pool) closed(now instant, e *entry, x end) {
 	if e.state == entryGone {
 		return
 	}
@@ -267,9 +281,9 @@ func (p *pool) closed(now instant, e *entry, out outcome, err error) {
 		}
 	}
 	if was == entryDialing {
-		p.dialFailed(now, e, out, err)
+		p.dialFailed(now, e, x)
 	} else {
-		p.ended(now, e, out)
+		p.ended(now, e, x)
 	}
 	if o.conns == 0 && now < o.backoff.retryAt {
 		p.suspend(now, o)
@@ -281,33 +295,33 @@ func (p *pool) closed(now instant, e *entry, out outcome, err error) {
 
 // connEnded: the connection of e takes no more calls. Its slot is free once its actor has
 // ended.
-func (p *pool) connEnded(now instant, e *entry, out outcome) {
+func (p *pool) connEnded(now instant, e *entry, x end) {
 	if e.state == entryGone || e.state == entryDialing {
 		return // of a dial, closed tells with its error
 	}
 	p.unlist(e)
 	e.state = entryStopping
-	p.ended(now, e, out)
+	p.ended(now, e, x)
 }
 
 // ended: a connection has, and what that says about its origin.
-func (p *pool) ended(now instant, e *entry, out outcome) {
+func (p *pool) ended(now instant, e *entry, x end) {
 	if e.reported {
 		return
 	}
 	e.reported = true
 	for k := e.pinned.front; k != nil; k = e.pinned.front {
-		p.dismiss(now, k.of, conn.ErrClosed)
+		p.dismiss(now, k.of, errGone)
 	}
-	o := e.origin
+	o, out := e.origin, x.out
 	switch out {
 	case outcomeOK:
-		o.pace.answered(e.conn.took)
+		o.pace.answered(x.took)
 	case outcomeLate:
-		out = o.pace.judge(now, e.conn.had)
+		out = o.pace.judge(now, x.had)
 	}
 	p.report(now, o, out, &e.probe)
-	if e.conn.diedIdle {
+	if x.diedIdle {
 		o.learnIdleLimit(now, e, p.sweepInterval())
 	}
 }
@@ -315,16 +329,16 @@ func (p *pool) ended(now instant, e *entry, out outcome) {
 // dialFailed: the call that has waited longest gets the error, the origin backs
 // off, and the breaker hears of it once. Nothing says a dial that timed out where a
 // younger one has succeeded, nor one in place of another that fails nobody.
-func (p *pool) dialFailed(now instant, e *entry, out outcome, err error) {
-	o := e.origin
+func (p *pool) dialFailed(now instant, e *entry, x end) {
+	o, out := e.origin, x.out
 	o.failedDials++
 	w := e.dialFor
 	if !p.cfg.Fresh {
-		if e.born < o.reached && conn.IsTimeout(err) {
+		if e.born < o.reached && x.timedOut {
 			return
 		}
 		o.backoff.failed(&p.cfg.DialBackoff, e.born, now, p.random())
-		o.backoff.cause = err
+		o.backoff.cause = x.err
 		w = o.loser(e)
 		if w == nil && e.spare {
 			out = outcomeNeutral
@@ -334,13 +348,11 @@ func (p *pool) dialFailed(now instant, e *entry, out outcome, err error) {
 	if w != nil {
 		p.unqueue(w)
 		pr, w.probe = w.probe, nil
-		if e.born < w.since {
-			err = notOfThisCall(err)
-		}
-		p.refuse(w, err)
+		w.more().earlier = e.born < w.since
+		p.refuse(w, x.err)
 	}
 	p.report(now, o, out, &pr)
 	if w != nil {
-		w.call.retryAt = o.retryAt(now)
+		w.more().retryAt = o.retryAt(now)
 	}
 }

@@ -97,9 +97,9 @@ func TestKeepAliveTimeoutBoundsTheRecentLane(t *testing.T) {
 
 func TestIdleLimitIsLearntFromConnectionsThatDiedIdle(t *testing.T) {
 	w := idling(t, Config{}, 2, 7*time.Second)
-	w.seat(1).conn.diedIdle = true
+	w.ends[w.seat(1)] = end{diedIdle: true}
 	w.gone(1, outcomeNeutral).want()
-	if got := w.p.keyed[w.seat(1).origin.key].idleLimit; got != 5*time.Second { // less the time between two sweeps
+	if got := w.seat(1).origin.idleLimit; got != 5*time.Second { // less the time between two sweeps
 		t.Fatalf("learnt %v", got)
 	}
 	w.ask("a", "x").want("a gets 2").idle(2)
@@ -109,7 +109,7 @@ func TestIdleLimitIsLearntFromConnectionsThatDiedIdle(t *testing.T) {
 
 func TestIdleLimitIsNeverBelowASecond(t *testing.T) {
 	w := idling(t, Config{}, 1, 100*time.Millisecond) // its server restarts
-	w.seat(1).conn.diedIdle = true
+	w.ends[w.seat(1)] = end{diedIdle: true}
 	o := w.seat(1).origin
 	w.gone(1, outcomeNeutral)
 	if o.idleLimit != time.Second {
@@ -119,7 +119,7 @@ func TestIdleLimitIsNeverBelowASecond(t *testing.T) {
 
 func TestIdleLimitIsForgottenWhenAConnectionOutlivesIt(t *testing.T) {
 	w := idling(t, Config{}, 2, time.Second)
-	w.seat(1).conn.diedIdle = true
+	w.ends[w.seat(1)] = end{diedIdle: true}
 	o := w.seat(1).origin
 	w.gone(1, outcomeNeutral)
 	if o.idleLimit == 0 {

@@ -128,7 +128,7 @@ func TestDialThatHungFailsNobodyWhoCameLater(t *testing.T) {
 func TestDialThatTimesOutAfterAnotherSucceeded(t *testing.T) {
 	w := newWorld(t, Config{Breaker: Breaker{Failures: 1}})
 	w.ask("a", "x").pass(leastHang).up(2).want("dial 1", "dial 2", "a gets 2").after(10 * time.Second)
-	w.p.closed(w.now, w.seat(1), outcomeFailed, context.DeadlineExceeded)
+	w.p.closed(w.now, w.seat(1), end{out: outcomeFailed, err: context.DeadlineExceeded, timedOut: true})
 	w.took()
 	w.want().ask("b", "x").want("dial 3")
 }

@@ -1,11 +1,8 @@
 package actors
 
 import (
-	"errors"
 	"fmt"
 	"time"
-
-	"github.com/seed53b03582/troupe/conn"
 )
 
 // This file is about the calls that wait for an origin which takes none: its breaker is
@@ -37,7 +34,7 @@ func (o *origin) troubled() bool {
 // takesNone is until when o is certain to take no call like w; 0: it may take one. For its
 // back-off a call without Patience waits in the queue.
 func (o *origin) takesNone(now instant, w *waiter) (until instant) {
-	if w.call.Patience != 0 && o.conns == 0 && now < o.backoff.retryAt {
+	if w.patience() != 0 && o.conns == 0 && now < o.backoff.retryAt {
 		until = o.backoff.retryAt
 	}
 	if b := o.breaker; b.open() && now < b.until {
@@ -51,13 +48,15 @@ func (o *origin) refusal() error {
 	if !o.breaker.closed() {
 		return ErrCircuitOpen
 	}
-	cause := o.backoff.cause
-	var e *conn.Error
-	if errors.As(cause, &e) {
-		cause = e.Err
-	}
-	return &conn.Error{Op: conn.OpQueue, Err: fmt.Errorf("%w: %w", ErrDialBackoff, notOfThisCall(cause))}
+	return &backoffError{o.backoff.cause}
 }
+
+// backoffError refuses a call because the last dial to its origin failed, with cause, and
+// the next is not due yet.
+type backoffError struct{ cause error }
+
+// Error says so, and why the dial failed.
+func (e *backoffError) Error() string { return fmt.Sprintf("%v: %v", ErrDialBackoff, e.cause) }
 
 // unproven tells that the last dial of o failed and somebody before w is at the next.
 // In half-open the probes are as many as the breaker says.
@@ -85,8 +84,7 @@ func (o *origin) retryAt(now instant) instant {
 	return at
 }
 
-// hold is what a call with Patience knows of its waiting. Others have none: a hundred
-// thousand may wait at once.
+// hold is what a call with Patience knows of its waiting.
 type hold struct {
 	spent    time.Duration // of its Patience
 	since    instant       // it is held
@@ -95,19 +93,19 @@ type hold struct {
 
 // heldUntil is when the Patience of w is over.
 func (w *waiter) heldUntil() instant {
-	h := w.call.hold
-	return h.since.add(max(0, w.call.Patience-h.spent))
+	h := &w.extra.hold
+	return h.since.add(max(0, w.patience()-h.spent))
 }
 
 // outlasts tells whether w may be held until t.
-func (w *waiter) outlasts(t instant) bool { return t <= w.heldUntil() && t < w.call.hold.deadline }
+func (w *waiter) outlasts(t instant) bool { return t <= w.heldUntil() && t < w.extra.hold.deadline }
 
 // admits decides over a new call to an origin in trouble: whether it goes on to the
 // queue, perhaps as a probe. Else it is held or refused.
 func (p *pool) admits(now instant, o *origin, w *waiter) bool {
 	p.release(now, o)
 	until := o.takesNone(now, w)
-	if until == 0 && w.call.Patience > 0 && (o.held.len() > 0 || o.unproven(w)) {
+	if until == 0 && w.patience() > 0 && (o.held.len() > 0 || o.unproven(w)) {
 		until = now // behind those who came first
 	}
 	if until == 0 {
@@ -117,7 +115,7 @@ func (p *pool) admits(now instant, o *origin, w *waiter) bool {
 		}
 		until = now
 	}
-	if o.inLine() >= p.cfg.MaxQueuePerOrigin && w.call.Patience > 0 {
+	if o.inLine() >= p.cfg.MaxQueuePerOrigin && w.patience() > 0 {
 		o.rejected++
 		p.refuse(w, ErrQueueFull)
 		return false
@@ -129,11 +127,11 @@ func (p *pool) admits(now instant, o *origin, w *waiter) bool {
 // hold puts w, which is in no queue, among those held, or refuses it.
 func (p *pool) hold(now instant, w *waiter, until instant) {
 	o := w.origin
-	if w.call.Patience <= 0 || p.draining {
+	if w.patience() <= 0 || p.draining {
 		p.giveUp(now, w)
 		return
 	}
-	if w.call.hold.since = now; !w.outlasts(until) {
+	if w.extra.hold.since = now; !w.outlasts(until) {
 		p.giveUp(now, w)
 		return
 	}
@@ -156,7 +154,7 @@ func queue(l *list[*waiter], w *waiter) {
 // giveUp refuses w because its origin takes no calls.
 func (p *pool) giveUp(now instant, w *waiter) {
 	w.origin.rejected++
-	w.call.retryAt = w.origin.retryAt(now)
+	w.more().retryAt = w.origin.retryAt(now)
 	p.dismiss(now, w, w.origin.refusal())
 }
 
@@ -195,7 +193,7 @@ func (p *pool) release(now instant, o *origin) {
 			break
 		}
 		w.inQueue.remove()
-		w.call.hold.spent += now.since(w.call.hold.since)
+		w.extra.hold.spent += now.since(w.extra.hold.since)
 		if !w.again {
 			o.budget.request(now)
 		}

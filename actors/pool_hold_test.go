@@ -7,8 +7,6 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
-
-	"github.com/seed53b03582/troupe/conn"
 )
 
 // cutOff is a world whose origin x has its breaker open: it probes five seconds on.
@@ -21,7 +19,7 @@ func cutOff(t *testing.T, cfg Config) *world {
 
 func (w *world) wantRetryAt(name string, at instant) *world {
 	w.t.Helper()
-	if got := w.calls[name].call.retryAt; got != at {
+	if got := w.calls[name].more().retryAt; got != at {
 		w.t.Errorf("%s may be made again at %v, want %v", name, time.Duration(got), time.Duration(at))
 	}
 	return w
@@ -37,7 +35,7 @@ func TestPatientCallsWaitForAnOpenBreaker(t *testing.T) {
 	w.up(2).want("a gets 2").ask("c", "x", patient(30*time.Second)).pass(time.Second).want()
 	w.idle(2).want("breaker closed").pass(0).want("b gets 2", "dial 3")
 	w.up(3).want("c gets 3")
-	if got := w.calls["b"].call.hold.spent; got != 6*time.Second-1 {
+	if got := w.calls["b"].extra.hold.spent; got != 6*time.Second-1 {
 		t.Errorf("b was held for %v", got)
 	}
 }
@@ -102,10 +100,10 @@ func TestPatienceIsForAllWaitsTogether(t *testing.T) {
 	w := cutOff(t, Config{})
 	w.ask("a", "x", patient(12*time.Second)).pass(5*time.Second).want("breaker half-open", "dial 2")
 	w.gone(2, outcomeFailed).want("breaker open", "a refused: no route") // the dial was an attempt
-	again := w.calls["a"].call
-	w.ask("again", "x", func(q *waiter) { q.call, q.again = again, true }).want()
+	again := w.calls["a"]
+	w.ask("again", "x", func(q *waiter) { q.again, *q.more() = true, extra{patience: again.patience(), hold: again.extra.hold} }).want()
 	w.pass(5*time.Second).want("breaker half-open", "dial 3").gone(3, outcomeFailed).want("breaker open", "again refused: no route")
-	w.ask("once more", "x", func(q *waiter) { q.call, q.again = again, true }).want("once more refused: circuit open")
+	w.ask("once more", "x", func(q *waiter) { q.again, *q.more() = true, extra{patience: w.calls["again"].patience(), hold: w.calls["again"].extra.hold} }).want("once more refused: circuit open")
 }
 
 func TestPatienceThatIsOverInHalfOpen(t *testing.T) {
@@ -131,7 +129,7 @@ func TestHeldCallsCountInTheQueue(t *testing.T) {
 	w.ask("c", "x", patient(time.Minute)).want("c refused: queue full")
 	w.ask("plain", "x").want("plain refused: circuit open")
 	w.leave("a").want("a refused: left").ask("d", "x", patient(time.Minute)).want()
-	if o := w.p.keyed[*w.calls["b"].call.Origin]; o.snapshot(w.now).Queued != 2 {
+	if o := w.calls["b"].origin; o.snapshot(w.now).Queued != 2 {
 		t.Errorf("%d are queued", o.snapshot(w.now).Queued)
 	}
 }
@@ -187,16 +185,17 @@ func TestBackoffRefusesOnlyWhereThereIsNoConnection(t *testing.T) {
 	w.gone(1, outcomeFailed).want().pass(50*time.Millisecond).want("dial 3", "dial 4")
 	w.gone(3, outcomeFailed).want("d refused: no route")
 	w.ask("f", "x", patient(-1)).want().gone(4, outcomeFailed).want("e refused: no route", "f refused: backing off")
-	w.ask("g", "x", patient(-1)).want("g refused: backing off").wantRetryAt("g", w.calls["f"].call.retryAt)
+	w.ask("g", "x", patient(-1)).want("g refused: backing off").wantRetryAt("g", w.calls["f"].more().retryAt)
 	w.ask("h", "x", patient(time.Millisecond)).want("h refused: backing off")
-	if err := w.calls["g"].call.err; !errors.Is(err, ErrDialBackoff) || err.(*conn.Error).Op != conn.OpQueue {
+	var backoff *backoffError
+	if err := w.calls["g"].refused(); !errors.As(err, &backoff) || backoff.cause.Error() != "no route" {
 		t.Errorf("g was told %v", err)
 	}
 }
 
 func TestLeasesAreHeldToo(t *testing.T) {
 	w := cutOff(t, Config{})
-	w.ask("l", "x", patient(time.Minute), func(q *waiter) { q.lease, q.call.Owner = true, &Owner{} }).ask("a", "x", patient(time.Minute)).want()
+	w.ask("l", "x", patient(time.Minute), func(q *waiter) { q.lease, q.more().owner = true, &Owner{} }).ask("a", "x", patient(time.Minute)).want()
 	w.pass(5*time.Second).want("breaker half-open", "dial 2").up(2).want("l gets 2")
 	w.pass(0).want("dial 3") // a lease is no request: the next probes
 }
@@ -230,7 +229,7 @@ func TestNobodyIsHeldForEver(t *testing.T) {
 			}
 		}
 		for name, q := range w.calls {
-			if q.entry == nil && q.call.err == nil {
+			if q.entry == nil && q.refused() == nil {
 				t.Fatalf("seed %d: %s waits for ever", seed, name)
 			}
 		}
@@ -279,7 +278,7 @@ func chaos(w *world, r *rand.Rand, step int) {
 // A lease takes the probe's place, gets what idles, and is no request: the next probes.
 func TestLeaseThatGetsAnIdleConnectionIsNoProbe(t *testing.T) {
 	w := cutOff(t, Config{})
-	w.ask("l", "x", patient(time.Minute), func(q *waiter) { q.lease, q.call.Owner = true, &Owner{} }).after(1).ask("a", "x", patient(time.Minute))
+	w.ask("l", "x", patient(time.Minute), func(q *waiter) { q.lease, q.more().owner = true, &Owner{} }).after(1).ask("a", "x", patient(time.Minute))
 	idle := w.calls["l"].origin
 	w.p.dial(w.now, idle) // as if it had been on its way
 	w.took()

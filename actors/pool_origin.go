@@ -1,16 +1,13 @@
 package actors
 
-import (
-	"crypto/tls"
-	"net"
-	"time"
-)
+import "time"
 
 // waiter is one call's wish for a connection. It belongs to the dispatcher from
 // acquire until it is answered.
 type waiter struct {
-	call      *Call     // whose reply is completed with the answer, or its err
-	lease     bool      // take the connection out of the pool for the call's Owner
+	of        any       // whose wish it is: not looked at
+	origin    *origin   // where it wants to go
+	lease     bool      // take the connection out of the pool for owner
 	freshness Freshness // which idle connections it takes
 	again     bool      // it was counted before
 	shareable bool      // it shares a connection with others
@@ -20,21 +17,70 @@ type waiter struct {
 	probing bool // the breaker waits for how this goes
 
 	since   instant
-	origin  *origin
 	inQueue link[*waiter] // in origin.waiters, origin.held or pin.pinned
-	dial    *entry        // the dial it awaits: its own (Fresh), or, once it has left, the oldest
 	probe   probe         // half-open: to be settled
 
-	entry   *entry  // the answer, unless call.err is
+	entry   *entry  // the answer, unless it was refused
 	granted instant // when
+
+	extra *extra // what only some have, or nil
 }
 
-// pin is the connection that w wants and no other; nil: any of its origin.
-func (w *waiter) pin() *entry {
-	if c := w.call.Conn; c != nil {
-		return c.entry
+// extra is what only some waiters have: a hundred thousand may wait at once.
+type extra struct {
+	pin      *entry        // the connection that it wants and no other; nil: any of its origin
+	owner    *Owner        // who may use an owned connection, or will own it
+	patience time.Duration // how long it waits for an origin that takes no calls: see pool_hold.go
+	hold     hold
+	dial     *entry // the dial it awaits: its own (Fresh), or, once it has left, the oldest
+
+	err     error   // why it was refused
+	earlier bool    // err is that of a dial which began before this wish
+	retryAt instant // refused: when its origin is tried again; 0: unknown
+}
+
+// more is the extra of w, to be set.
+func (w *waiter) more() *extra {
+	if w.extra == nil {
+		w.extra = new(extra)
 	}
-	return nil
+	return w.extra
+}
+
+func (w *waiter) pin() *entry {
+	if w.extra == nil {
+		return nil
+	}
+	return w.extra.pin
+}
+
+func (w *waiter) owner() *Owner {
+	if w.extra == nil {
+		return nil
+	}
+	return w.extra.owner
+}
+
+func (w *waiter) dial() *entry {
+	if w.extra == nil {
+		return nil
+	}
+	return w.extra.dial
+}
+
+func (w *waiter) patience() time.Duration {
+	if w.extra == nil {
+		return 0
+	}
+	return w.extra.patience
+}
+
+// refused is why w was refused; nil: it was not.
+func (w *waiter) refused() error {
+	if w.extra == nil {
+		return nil
+	}
+	return w.extra.err
 }
 
 // seatState is what the scheduler uses a connection for.
@@ -53,7 +99,7 @@ const (
 // entry is a connection in the eyes of the scheduler, and the slot it takes from
 // the limits. Only the dispatcher touches it.
 type entry struct {
-	conn   *Conn
+	of     any // the connection: not looked at
 	origin *origin
 	state  entryState
 	born   instant
@@ -76,6 +122,7 @@ type entry struct {
 	spare     bool    // dialled in place of one that hangs
 	hangs     bool    // its dial takes unusually long
 
+	closing  bool    // somebody outside has ended it, and its actor is about to
 	reported bool    // what its end says about its origin has been taken in
 	room     *origin // whom its end makes room for
 
@@ -88,9 +135,8 @@ type entry struct {
 // origin is the scheduling state of one origin: a plain struct without I/O and, but
 // for its breaker's gobreaker, without a clock.
 type origin struct {
-	key     Origin
-	name    string        // scheme://host:port
-	tls     *tls.Config   // what its connections use; nil until the first, and for http
+	of      any           // not looked at
+	name    string        // in errors, logs and snapshots
 	waiters list[*waiter] // first come first served
 	held    list[*waiter] // the same, of those that wait until it takes calls again
 	idle    list[*entry]  // oldest first; the youngest is reused
@@ -114,18 +160,11 @@ type origin struct {
 
 	requests, retries, failures, rejected, dialed, failedDials uint64
 
+	all      link[*origin] // in pool.origins
 	starving link[*origin] // in pool.starving
 	empty    link[*origin] // in pool.empty
 	emptyAt  instant
 	alarmAt  instant // the alarm set for it; 0: none
-}
-
-func originName(key Origin) string {
-	name := key.Scheme + "://" + net.JoinHostPort(key.Host, key.Port)
-	if key.Proxy != nil {
-		name += " through " + key.Proxy.String()
-	}
-	return name
 }
 
 // wantsDial tells whether somebody waits for whom no dial is under way, or one that hangs.

@@ -29,7 +29,7 @@ func (p *pool) takeOpen(now instant, o *origin, w *waiter) *entry {
 func (p *pool) hasRoom(now instant, e *entry, w *waiter) bool {
 	return e.state == entryBusy && e.pipelined > 0 && e.pipelined < p.cfg.PipelineDepth &&
 		e.proven && !e.silent && e.probe == nil && e.owner == nil && e.pinned.len() == 0 &&
-		(e.ends == 0 || now < e.ends) && !e.conn.Closed() && p.starvingBefore(e, w) == nil
+		(e.ends == 0 || now < e.ends) && !e.closing && p.starvingBefore(e, w) == nil
 }
 
 // joinPipeline counts w in on e.

@@ -85,9 +85,9 @@ func TestWhatKeepsOthersFromJoining(t *testing.T) {
 		{"its age", Config{MaxConnAge: time.Minute}, func(w *world) { w.after(time.Hour) }, []string{"stop 1"}},
 		{"another origin that starves", Config{MaxConns: 1}, func(w *world) { w.ask("other", "y") }, []string{"stop 1"}},
 		{"a caller that gave up on it", Config{}, func(w *world) { w.p.connSilent(w.now, w.seat(1), outcomeFailed, 0) }, []string{"c gets 1"}},
-		{"its end", Config{}, func(w *world) { w.seat(1).conn.closing.Store(true) }, []string{"stop 1"}},
+		{"its end", Config{}, func(w *world) { w.p.close(w.seat(1)) }, []string{"stop 1"}},
 		{"a lease that waits", Config{}, func(w *world) {
-			w.ask("lease", "x", func(q *waiter) { q.lease, q.call.Owner = true, &Owner{} })
+			w.ask("lease", "x", func(q *waiter) { q.lease, q.more().owner = true, &Owner{} })
 		}, []string{"lease gets 1"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

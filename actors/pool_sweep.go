@@ -129,8 +129,8 @@ func (p *pool) forget(now instant) {
 func (p *pool) drop(o *origin) {
 	o.empty.remove()
 	o.starving.remove()
-	delete(p.keyed, o.key)
-	p.last = nil
+	o.all.remove()
+	p.dropped = append(p.dropped, o)
 }
 
 // alarm is when an origin wants to be served again.

@@ -303,7 +303,7 @@ func TestPinToAnotherOriginOrToAClosedConnection(t *testing.T) {
 func TestLeaseIsOutOfThePoolUntilItIsGivenBack(t *testing.T) {
 	w := newWorld(t, Config{MaxConnsPerOrigin: 1})
 	me := &Owner{}
-	w.ask("l", "x", func(q *waiter) { q.lease, q.call.Owner = true, me }).up(1).want("dial 1", "l gets 1")
+	w.ask("l", "x", func(q *waiter) { q.lease, q.more().owner = true, me }).up(1).want("dial 1", "l gets 1")
 	w.ask("a", "x").want() // it counts against the limits
 	w.ask("m", "x", pinned(w, 1, me)).want("m gets 1").idle(1).want()
 	w.after(1).ask("n", "x", pinned(w, 1, nil)).want() // a plain handle has to wait
@@ -315,7 +315,7 @@ func TestLeaseIsOutOfThePoolUntilItIsGivenBack(t *testing.T) {
 func TestLeaseGivenBackWhileBusyIsFreedAfterwards(t *testing.T) {
 	w := newWorld(t, Config{})
 	me := &Owner{}
-	w.ask("l", "x", func(q *waiter) { q.lease, q.call.Owner = true, me }).up(1).ask("m", "x", pinned(w, 1, me)).log = nil
+	w.ask("l", "x", func(q *waiter) { q.lease, q.more().owner = true, me }).up(1).ask("m", "x", pinned(w, 1, me)).log = nil
 	w.p.giveBack(w.now, w.seat(1), me)
 	w.took()
 	w.want().idle(1).want()
@@ -325,9 +325,9 @@ func TestLeaseGivenBackWhileBusyIsFreedAfterwards(t *testing.T) {
 func TestFreshCallsGetAConnectionOfTheirOwn(t *testing.T) {
 	w := newWorld(t, Config{Fresh: true, MaxConnsPerOrigin: -1, MaxDialsPerOrigin: -1, Breaker: Breaker{Disabled: true}})
 	mine := &Owner{}
-	w.ask("a", "x", func(q *waiter) { q.call.Owner = mine }).ask("b", "x", func(q *waiter) { q.call.Owner = &Owner{} })
+	w.ask("a", "x", func(q *waiter) { q.more().owner = mine }).ask("b", "x", func(q *waiter) { q.more().owner = &Owner{} })
 	w.want("dial 1", "dial 2").up(2).want("b gets 2").up(1).want("a gets 1")
-	w.idle(1).ask("c", "x", func(q *waiter) { q.call.Owner = &Owner{} }).want("dial 3")
+	w.idle(1).ask("c", "x", func(q *waiter) { q.more().owner = &Owner{} }).want("dial 3")
 	w.ask("d", "x", pinned(w, 1, mine)).want("d gets 1").idle(1).want()
 	w.pass(defaultIdleTimeout).want("stop 1")
 }
@@ -412,11 +412,11 @@ func TestOriginsAreForgotten(t *testing.T) {
 	w := newWorld(t, Config{IdleTimeout: time.Second})
 	w.ask("a", "x").up(1).idle(1).pass(time.Second).gone(1, outcomeNeutral).log = nil
 	w.pass(forgetAfter - 1)
-	if len(w.p.keyed) != 1 {
+	if w.p.origins.len() != 1 {
 		t.Fatal("the origin was forgotten early")
 	}
 	w.pass(1)
-	if len(w.p.keyed) != 0 {
+	if w.p.origins.len() != 0 {
 		t.Fatal("the origin is still known")
 	}
 	if w.p.wake != never {
@@ -433,7 +433,7 @@ func TestAMillionOriginsStaySmall(t *testing.T) {
 		w.seats, w.log = nil, nil
 		clear(w.names)
 	}
-	if n := len(w.p.keyed); n > maxEmpty {
+	if n := w.p.origins.len(); n > maxEmpty {
 		t.Errorf("%d origins are kept, want at most %d", n, maxEmpty)
 	}
 }

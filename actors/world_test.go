@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/sony/gobreaker/v2"
-
-	"github.com/seed53b03582/troupe/conn"
 )
 
 // world plays events to a pool and reads its effects as text. Calls are named by
@@ -21,13 +19,15 @@ type world struct {
 	calls map[string]*waiter
 	names map[*waiter]string
 	seats []*entry
+	hosts map[string]*origin
+	ends  map[*entry]end // what is known of a connection that is about to end
 	log   []string
 
 	unchecked bool // check costs as much as there are origins
 }
 
 func newWorld(t *testing.T, cfg Config) *world {
-	w := &world{t: t, calls: map[string]*waiter{}, names: map[*waiter]string{}}
+	w := &world{t: t, calls: map[string]*waiter{}, names: map[*waiter]string{}, hosts: map[string]*origin{}, ends: map[*entry]end{}}
 	w.p = newPool(cfg.withDefaults(), func() float64 { return 0 }, func(o *origin, from, to gobreaker.State) {
 		w.log = append(w.log, fmt.Sprintf("breaker %s", to))
 	})
@@ -41,9 +41,8 @@ func (w *world) took() {
 		case effGrant:
 			w.log = append(w.log, fmt.Sprintf("%s gets %d", w.names[e.waiter], w.number(e.entry)))
 		case effRefuse:
-			w.log = append(w.log, fmt.Sprintf("%s refused: %s", w.names[e.waiter], reasonOf(e.waiter.call.err)))
+			w.log = append(w.log, fmt.Sprintf("%s refused: %s", w.names[e.waiter], reasonOf(e.waiter.refused())))
 		case effDial:
-			e.entry.conn = &Conn{entry: e.entry}
 			w.seats = append(w.seats, e.entry)
 			w.log = append(w.log, fmt.Sprintf("dial %d", len(w.seats)))
 		case effStop:
@@ -55,6 +54,10 @@ func (w *world) took() {
 		}
 	}
 	w.p.effects = w.p.effects[:0]
+	for _, o := range w.p.dropped {
+		delete(w.hosts, o.name)
+	}
+	w.p.dropped = nil
 	w.check()
 }
 
@@ -66,7 +69,8 @@ func (w *world) check() {
 		return
 	}
 	conns := 0
-	for _, o := range p.keyed {
+	for k := p.origins.front; k != nil; k = k.next {
+		o := k.of
 		conns += o.conns
 		if o.conns > p.cfg.MaxConnsPerOrigin || o.dialing.len() > p.cfg.MaxDialsPerOrigin && !p.cfg.Fresh {
 			w.t.Errorf("%s: %d connections, %d dials: over the limit", o.name, o.conns, o.dialing.len())
@@ -94,7 +98,7 @@ func (w *world) checkHeld(o *origin) {
 	endless := true
 	for k := o.held.front; k != nil; k = k.next {
 		q := k.of
-		if q.call.Patience <= 0 || q.since < before || q.probe != nil {
+		if q.patience() <= 0 || q.since < before || q.probe != nil {
 			w.t.Errorf("%s is held and should not be, or not there", w.names[q])
 		}
 		before = q.since
@@ -119,7 +123,7 @@ func (w *world) checkHeld(o *origin) {
 
 func reasonOf(err error) string {
 	switch {
-	case errors.Is(err, ErrDialBackoff):
+	case errors.As(err, new(*backoffError)):
 		return "backing off"
 	case errors.Is(err, ErrQueueFull):
 		return "queue full"
@@ -129,7 +133,7 @@ func reasonOf(err error) string {
 		return "session closed"
 	case errors.Is(err, ErrWrongOrigin):
 		return "wrong origin"
-	case errors.Is(err, conn.ErrClosed):
+	case errors.Is(err, errGone):
 		return "closed"
 	case errors.Is(err, errLeft):
 		return "left"
@@ -160,7 +164,7 @@ func (w *world) want(effects ...string) *world {
 }
 
 func (w *world) ask(name, host string, change ...func(*waiter)) *world {
-	q := &waiter{call: &Call{Request: Request{Origin: &Origin{Scheme: "http", Host: host, Port: "80"}}}}
+	q := &waiter{origin: w.host(host)}
 	for _, f := range change {
 		f(q)
 	}
@@ -170,18 +174,30 @@ func (w *world) ask(name, host string, change ...func(*waiter)) *world {
 	return w
 }
 
+// host is the origin of that name, added where it is not known.
+func (w *world) host(name string) *origin {
+	if w.hosts[name] == nil {
+		o := new(origin)
+		w.p.add(o, name)
+		w.hosts[name] = o
+	}
+	return w.hosts[name]
+}
+
 func (w *world) up(n int) *world { w.p.connUp(w.now, w.seat(n)); w.took(); return w }
 
 func (w *world) idle(n int) *world { return w.idleAs(n, outcomeOK, 0) }
 
 func (w *world) idleAs(n int, out outcome, keep time.Duration) *world {
-	w.p.connIdle(w.now, w.seat(n), out, keep)
+	w.p.connIdle(w.now, w.seat(n), out, keep, w.ends[w.seat(n)].took)
 	w.took()
 	return w
 }
 
 func (w *world) gone(n int, out outcome) *world {
-	w.p.closed(w.now, w.seat(n), out, errors.New("no route"))
+	x := w.ends[w.seat(n)]
+	x.out, x.err = out, errors.New("no route")
+	w.p.closed(w.now, w.seat(n), x)
 	w.took()
 	return w
 }
@@ -208,11 +224,11 @@ func (w *world) pass(d time.Duration) *world {
 // patient makes a call wait so long for an origin that takes none; negative: not even for
 // the end of a back-off.
 func patient(d time.Duration) func(*waiter) {
-	return func(q *waiter) { q.call.Patience, q.call.hold = d, &hold{deadline: never} }
+	return func(q *waiter) { q.more().patience, q.more().hold = d, hold{deadline: never} }
 }
 
 // before gives a patient call a deadline.
-func before(at instant) func(*waiter) { return func(q *waiter) { q.call.hold.deadline = at } }
+func before(at instant) func(*waiter) { return func(q *waiter) { q.more().hold.deadline = at } }
 
 // outlast lets so much time go by that an open breaker tries again: gobreaker has a clock of
 // its own, the bubble's.
@@ -222,5 +238,5 @@ func (w *world) outlast(openFor time.Duration) *world {
 }
 
 func pinned(w *world, n int, owner *Owner) func(*waiter) {
-	return func(q *waiter) { q.call.Conn, q.call.Owner = w.seat(n).conn, owner }
+	return func(q *waiter) { q.more().pin, q.more().owner = w.seat(n), owner }
 }
