@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/seed53b03582/troupe/actors/pool"
 	"github.com/seed53b03582/troupe/conn"
 	"github.com/seed53b03582/troupe/conn/http1"
 )
@@ -162,10 +163,6 @@ func (a *Answer) Get(name string) []byte { return a.Head.Get(a.Buf[a.HeadAt:], n
 // Values are all values of a header field.
 func (a *Answer) Values(name string) [][]byte { return a.Head.Values(a.Buf[a.HeadAt:], name) }
 
-// Owner is the right to use a connection that has been taken out of the pool.
-// Its identity is what counts.
-type Owner struct{ _ byte }
-
 // Call is one request on its way. It is every message that travels for it, so
 // that a request sends them without allocating. It comes from NewCall, belongs
 // to one goroutine, and serves one request after another. A hundred thousand may wait
@@ -179,7 +176,7 @@ type Call struct {
 	answer *Answer // from when the first of it is there: who waits holds none
 
 	reply  reply
-	waiter waiter
+	waiter pool.Waiter
 	conn   *Conn  // granted
 	place  uint64 // in its pipeline
 
@@ -274,11 +271,11 @@ func (c *Call) Reset() {
 	c.ctx, c.answer, c.conn, c.err = nil, nil, nil, nil
 	c.lease, c.done, c.joined = false, false, 0
 	c.times = Times{}
-	x := c.waiter.extra
+	x := c.waiter.Extra
 	if x != nil {
-		*x = extra{}
+		*x = pool.Extra{}
 	}
-	c.waiter = waiter{extra: x} // nobody else's memory is held, its own is kept
+	c.waiter = pool.Waiter{Extra: x} // nobody else's memory is held, its own is kept
 	if c.parts != nil {
 		*c.parts = parts{}
 	}
@@ -286,7 +283,7 @@ func (c *Call) Reset() {
 
 // refused answers an acquire that reached no dispatcher.
 func (c *Call) refused(err error) {
-	c.waiter.more().err = err
+	c.waiter.More().Err = err
 	c.reply.complete()
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seed53b03582/troupe/actors/pool"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -106,7 +107,7 @@ func (s *Scheduler) onSomeConnection(c *Call, body *pump) error {
 		if err != errStale {
 			return err
 		}
-		if !c.waiter.rested && !c.waiter.shareable {
+		if !c.waiter.Rested && !c.waiter.Shareable {
 			c.hungUp++
 		}
 		if c.Conn != nil || c.hungUp > maxHangUps || c.refusedByAlert() {
@@ -118,16 +119,16 @@ func (s *Scheduler) onSomeConnection(c *Call, body *pump) error {
 // noteAsked notes when a connection was first asked for, unless the wait had begun before.
 func (c *Call) noteAsked() {
 	if t := &c.times; t.asked == 0 && !c.lost {
-		t.asked = c.waiter.since
+		t.asked = c.waiter.Since
 	}
 }
 
 // noteGrant notes the end of the wait for a connection.
 func (c *Call) noteGrant() {
 	t, w := &c.times, &c.waiter
-	t.granted, t.opening = w.granted, nil
-	if !w.served {
-		t.opening = &connOf(w.entry).opening
+	t.granted, t.opening = w.Granted, nil
+	if !w.Served {
+		t.opening = &connOf(w.Entry).opening
 	}
 }
 
@@ -160,19 +161,19 @@ func (c *Call) deadOp() conn.Op {
 // does where it wants a client certificate, or greeted it in another protocol: another
 // connection would end the same way.
 func (c *Call) refusedByAlert() bool {
-	return !c.waiter.rested && c.conn.socket.Load().Complaint() != nil
+	return !c.waiter.Rested && c.conn.socket.Load().Complaint() != nil
 }
 
 // acquireFor gets c a connection, in c.conn, or tells why there is none.
 func (s *Scheduler) acquireFor(c *Call) error {
 	c.conn, c.err = nil, nil
 	w := &c.waiter
-	if x := w.extra; x != nil {
-		*x = extra{hold: x.hold} // its Patience is for all tries together
+	if x := w.Extra; x != nil {
+		*x = pool.Extra{Hold: x.Hold} // its Patience is for all tries together
 	}
-	*w = waiter{of: c, lease: c.lease, freshness: c.Freshness, again: c.Again, shareable: c.shareable(), extra: w.extra}
+	*w = pool.Waiter{Of: c, Lease: c.lease, Freshness: c.Freshness, Again: c.Again, Shareable: c.shareable(), Extra: w.Extra}
 	if c.Patience > 0 {
-		w.more().hold.deadline = s.deadlineOf(c.ctx)
+		w.More().Hold.Deadline = s.deadlineOf(c.ctx)
 	}
 	switch {
 	case c.Conn == nil && s.cfg.Fresh && c.Owner == nil:
@@ -180,22 +181,22 @@ func (s *Scheduler) acquireFor(c *Call) error {
 	case c.Conn != nil && c.Conn.sched != s:
 		return ErrForeignConnection
 	case c.Conn != nil:
-		w.more().pin = c.Conn.entry
+		w.More().Pin = c.Conn.entry
 	}
 	if c.Owner != nil || c.Patience != 0 {
-		x := w.more()
-		x.owner, x.patience = c.Owner, c.Patience
+		x := w.More()
+		x.Owner, x.Patience = c.Owner, c.Patience
 	}
 	c.reply.reset()
 	s.mail.PostUserMessage((*acquire)(c))
 	if !c.reply.wait(c.ctx.Done(), nil) {
 		return s.leave(c)
 	}
-	if err := w.refused(); err != nil {
+	if err := w.Refused(); err != nil {
 		c.err = err
 		return c.acquireError(err)
 	}
-	c.conn = connOf(w.entry)
+	c.conn = connOf(w.Entry)
 	return nil
 }
 
@@ -213,18 +214,18 @@ func (s *Scheduler) leave(c *Call) error {
 	}
 	w := &c.waiter
 	switch {
-	case w.entry != nil && s.cfg.Fresh && c.Conn == nil:
-		connOf(w.entry).Close() // it was for this call alone
+	case w.Entry != nil && s.cfg.Fresh && c.Conn == nil:
+		connOf(w.Entry).Close() // it was for this call alone
 		return &conn.Error{Op: conn.OpQueue, Err: c.whyGone()}
-	case w.entry != nil:
-		g := &giveBack{entry: w.entry}
-		if w.lease {
+	case w.Entry != nil:
+		g := &giveBack{entry: w.Entry}
+		if w.Lease {
 			g.owner = c.Owner
 		}
 		s.mail.PostUserMessage(g)
 		return &conn.Error{Op: conn.OpQueue, Err: c.whyGone()}
-	case w.refused() != errLeft:
-		c.err = w.refused()
+	case w.Refused() != pool.ErrLeft:
+		c.err = w.Refused()
 		return c.acquireError(c.err)
 	}
 	return &conn.Error{Op: opOf(w), Err: c.whyGone(), RetryAt: c.retryTime()}
@@ -237,23 +238,23 @@ func (s *Scheduler) deadlineOf(ctx context.Context) instant {
 	if at, ok := ctx.Deadline(); ok {
 		return instant(at.Sub(s.began))
 	}
-	return never
+	return pool.Never
 }
 
 // retryTime is when an origin that has refused the call is tried again.
 func (c *Call) retryTime() time.Time {
-	x := c.waiter.extra
-	if x == nil || x.retryAt == 0 {
+	x := c.waiter.Extra
+	if x == nil || x.RetryAt == 0 {
 		return time.Time{}
 	}
-	return c.sched.began.Add(time.Duration(x.retryAt))
+	return c.sched.began.Add(time.Duration(x.RetryAt))
 }
 
 // opOf is the phase a waiter was in when it left.
-func opOf(w *waiter) conn.Op {
-	e := w.dial()
+func opOf(w *pool.Waiter) conn.Op {
+	e := w.Dial()
 	switch {
-	case e == nil || e.of == nil:
+	case e == nil || e.Of == nil:
 		return conn.OpQueue
 	case connOf(e).activity() == actHandshaking:
 		return conn.OpTLS
@@ -263,16 +264,16 @@ func opOf(w *waiter) conn.Op {
 
 // acquireError wraps what the pool answered, where that is needed.
 func (c *Call) acquireError(err error) error {
-	var backoff *backoffError
+	var backoff *pool.BackoffError
 	if errors.As(err, &backoff) {
-		cause := backoff.cause
+		cause := backoff.Cause
 		var dial *conn.Error
 		if errors.As(cause, &dial) {
 			cause = dial.Err
 		}
 		err = &conn.Error{Op: conn.OpQueue, Err: fmt.Errorf("%w: %w", ErrDialBackoff, notOfThisCall(cause))}
 	}
-	if c.waiter.extra.earlier {
+	if c.waiter.Extra.Earlier {
 		err = notOfThisCall(err)
 	}
 	if e, ok := err.(*conn.Error); ok {
@@ -284,7 +285,7 @@ func (c *Call) acquireError(err error) error {
 	switch {
 	case errors.As(err, &dial), err == ErrWrongOrigin:
 		return err
-	case err == errGone:
+	case err == pool.ErrGone:
 		return &conn.Error{Op: conn.OpWrite, RemoteAddr: c.Conn.RemoteAddr(), Err: conn.ErrClosed}
 	}
 	return &conn.Error{Op: conn.OpQueue, Err: err, RetryAt: c.retryTime()}
@@ -293,7 +294,7 @@ func (c *Call) acquireError(err error) error {
 // exchange runs c on the connection it was granted.
 func (s *Scheduler) exchange(c *Call, body *pump) error {
 	c.sent, c.done, c.joined = conn.SentNothing, false, 0
-	if c.waiter.shareable {
+	if c.waiter.Shareable {
 		return s.sendPipelined(c)
 	}
 	if body == nil {
@@ -416,7 +417,7 @@ func (s *Scheduler) Lease(ctx context.Context, o Origin) (*Conn, *Owner, error) 
 		if err := s.acquireFor(c); err != nil {
 			return nil, nil, err
 		}
-		if !c.waiter.rested || !c.conn.spoiled() {
+		if !c.waiter.Rested || !c.conn.spoiled() {
 			return c.conn, c.Owner, nil
 		}
 		c.conn.Close() // it died idle

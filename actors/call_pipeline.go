@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/seed53b03582/troupe/actors/pool"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -47,7 +48,7 @@ func (s *Scheduler) sendPipelined(c *Call) error {
 // leavePipeline returns a caller whose time is over. Its connection goes on for the others;
 // where there are none it ends, as that of a call of its own would.
 func (s *Scheduler) leavePipeline(c *Call, d pipelineLeave) error {
-	why, out, had := c.whyGone(), outcomeNeutral, time.Duration(0)
+	why, out, had := c.whyGone(), pool.OutcomeNeutral, time.Duration(0)
 	if d.first { // those behind it waited for the same
 		out, had = c.lateOutcome()
 	}
@@ -68,17 +69,17 @@ func (s *Scheduler) leavePipeline(c *Call, d pipelineLeave) error {
 }
 
 // lateOutcome is outcomeFor for a caller that has left, and how long the origin had.
-func (c *Call) lateOutcome() (outcome, time.Duration) {
+func (c *Call) lateOutcome() (pool.Outcome, time.Duration) {
 	w := &c.waiter
-	had := c.sched.now().since(w.granted)
-	if !errors.Is(c.ctx.Err(), context.DeadlineExceeded) || had < w.granted.since(w.since) {
-		return outcomeNeutral, 0
+	had := c.sched.now().Since(w.Granted)
+	if !errors.Is(c.ctx.Err(), context.DeadlineExceeded) || had < w.Granted.Since(w.Since) {
+		return pool.OutcomeNeutral, 0
 	}
-	return outcomeLate, had
+	return pool.OutcomeLate, had
 }
 
 // endAs sets what the end of the connection says about its origin.
-func (p *pipeline) endAs(out outcome, had time.Duration) {
+func (p *pipeline) endAs(out pool.Outcome, had time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.abandoned, p.ending, p.had = true, out, had

@@ -8,6 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/seed53b03582/troupe/actors/pool"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -85,60 +86,23 @@ type Config struct {
 	Fresh bool
 }
 
-// Breaker are the thresholds of a circuit breaker. They are handed to gobreaker,
-// one breaker for each origin.
-type Breaker struct {
-	// Failures in a row that open the breaker (default 5; negative: never by this rule).
-	Failures int
-	// Ratio of failed requests within Window that opens the breaker, 0 < Ratio <= 1
-	// (default 0.5; negative: never by this rule).
-	Ratio float64
-	// MinRequests that Window must hold before Ratio counts (default 20; at least 1).
-	MinRequests int
-	// Window over which Ratio is taken (default 10 s; kept in tenths).
-	Window time.Duration
-	// OpenFor is how long an open breaker lets no call through before it probes (default 5 s).
-	OpenFor time.Duration
-	// Probes let through in half-open; so many successes close it (default 1).
-	Probes int
-	// ServerErrors counts answers of 500 and above as failures too (default: not).
-	ServerErrors bool
-	// Disabled turns the breaker off.
-	Disabled bool
-}
-
 // The defaults, where they live once.
 const (
-	defaultMaxConns          = 4096
-	defaultMaxConnsPerOrigin = 128
-	defaultMaxDialsPerOrigin = 16
-	defaultMaxQueuePerOrigin = 10_000
-	defaultIdleTimeout       = 90 * time.Second
-	defaultDialTimeout       = 10 * time.Second
-	defaultMaxHeaderBytes    = 256 << 10
+	defaultDialTimeout    = 10 * time.Second
+	defaultMaxHeaderBytes = 256 << 10
 
 	// unbounded stands for a negative limit: more than any machine can hold,
 	// and far from overflow.
 	unbounded = math.MaxInt32
 )
 
-// withDefaults returns cfg with every zero and negative field resolved.
+// withDefaults resolves the fields that the pool does not.
 func (cfg Config) withDefaults() Config {
-	limit := func(p *int, def int) {
-		switch {
-		case *p == 0:
-			*p = def
-		case *p < 0:
-			*p = unbounded
-		}
-	}
-	limit(&cfg.MaxConns, defaultMaxConns)
-	limit(&cfg.MaxConnsPerOrigin, defaultMaxConnsPerOrigin)
-	limit(&cfg.MaxDialsPerOrigin, defaultMaxDialsPerOrigin)
-	limit(&cfg.MaxQueuePerOrigin, defaultMaxQueuePerOrigin)
-	limit(&cfg.MaxHeaderBytes, defaultMaxHeaderBytes)
-	if cfg.IdleTimeout == 0 {
-		cfg.IdleTimeout = defaultIdleTimeout
+	switch {
+	case cfg.MaxHeaderBytes == 0:
+		cfg.MaxHeaderBytes = defaultMaxHeaderBytes
+	case cfg.MaxHeaderBytes < 0:
+		cfg.MaxHeaderBytes = unbounded
 	}
 	if cfg.DialTimeout == 0 {
 		cfg.DialTimeout = defaultDialTimeout
@@ -155,29 +119,15 @@ func (cfg Config) withDefaults() Config {
 	if cfg.TLS == nil {
 		cfg.TLS = &tls.Config{}
 	}
-	cfg.Breaker = cfg.Breaker.withDefaults()
-	cfg.DialBackoff = cfg.DialBackoff.withDefaults()
 	return cfg
 }
 
-func (b Breaker) withDefaults() Breaker {
-	if b.Failures == 0 {
-		b.Failures = 5
+// pool is the part that the pool decides by.
+func (cfg *Config) pool() pool.Config {
+	return pool.Config{
+		MaxConns: cfg.MaxConns, MaxConnsPerOrigin: cfg.MaxConnsPerOrigin,
+		MaxDialsPerOrigin: cfg.MaxDialsPerOrigin, MaxQueuePerOrigin: cfg.MaxQueuePerOrigin,
+		IdleTimeout: cfg.IdleTimeout, MaxConnAge: cfg.MaxConnAge, PipelineDepth: cfg.PipelineDepth,
+		Breaker: cfg.Breaker, DialBackoff: cfg.DialBackoff, Budget: cfg.Budget, Fresh: cfg.Fresh,
 	}
-	if b.Ratio == 0 {
-		b.Ratio = 0.5
-	}
-	if b.MinRequests <= 0 {
-		b.MinRequests = 20
-	}
-	if b.Window <= 0 {
-		b.Window = 10 * time.Second
-	}
-	if b.OpenFor <= 0 {
-		b.OpenFor = 5 * time.Second
-	}
-	if b.Probes <= 0 {
-		b.Probes = 1
-	}
-	return b
 }

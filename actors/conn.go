@@ -8,6 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/seed53b03582/troupe/actors/pool"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -19,7 +20,7 @@ type Conn struct {
 	closing  atomic.Bool // somebody outside has ended it
 	mail     mailbox
 	sched    *Scheduler
-	entry    *entry // the dispatcher's
+	entry    *pool.Entry // the dispatcher's
 	socket   atomic.Pointer[conn.Conn]
 
 	id       string
@@ -28,7 +29,7 @@ type Conn struct {
 	pipeline *pipeline  // nil where nothing is pipelined
 
 	// How it ended: written by the actor before it ends, read after that.
-	out      outcome
+	out      pool.Outcome
 	err      error
 	diedIdle bool // the server closed it while it idled
 
@@ -111,22 +112,22 @@ var errDialLost = errors.New("troupe: the connection's actor failed while dialli
 
 // howEnded is what the ended connection says about its origin, and, for a dial,
 // why it failed.
-func (c *Conn) howEnded() end {
+func (c *Conn) howEnded() pool.End {
 	if c.err == nil && c.socket.Load() == nil {
 		return c.ending(c.out, &conn.Error{Op: conn.OpDial, Err: errDialLost})
 	}
 	return c.ending(c.out, c.err)
 }
 
-func (c *Conn) ending(out outcome, err error) end {
-	return end{out: out, err: err, timedOut: conn.IsTimeout(err), took: c.took, had: c.had, diedIdle: c.diedIdle}
+func (c *Conn) ending(out pool.Outcome, err error) pool.End {
+	return pool.End{Outcome: out, Err: err, TimedOut: conn.IsTimeout(err), Took: c.took, Had: c.had, DiedIdle: c.diedIdle}
 }
 
 func (c *Conn) snapshot(now instant) ConnSnapshot {
 	return ConnSnapshot{
 		ID:       c.id,
 		State:    c.activity().String(),
-		For:      max(0, now.since(c.since())),
+		For:      max(0, now.Since(c.since())),
 		Peer:     c.RemoteAddr(),
 		Requests: c.Requests(),
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/seed53b03582/troupe/actors/pool"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -21,8 +22,8 @@ type connection struct {
 	io    *conn.Conn // nil while dialing
 	used  instant    // last use of the socket
 
-	answerOutcome outcome // of the answer being read, should the rest of it come
-	closeAfter    bool    // the request said Connection: close
+	answerOutcome pool.Outcome // of the answer being read, should the rest of it come
+	closeAfter    bool         // the request said Connection: close
 
 	// The report to the dispatcher, sent when the mailbox is free.
 	report any
@@ -36,7 +37,7 @@ type connection struct {
 	cancelDial context.CancelFunc
 }
 
-func newConnection(s *Scheduler, st *entry, cfg *tls.Config, id string) *connection {
+func newConnection(s *Scheduler, st *pool.Entry, cfg *tls.Config, id string) *connection {
 	c := &connection{tls: cfg}
 	c.id, c.sched, c.entry = id, s, st
 	c.publish(actDialing, s.now())
@@ -155,7 +156,7 @@ func (c *connection) roundTrip(ctx actor.Context, call *Call) {
 		return
 	}
 	c.took = 0
-	call.began, call.origin = call.waiter.granted, 0
+	call.began, call.origin = call.waiter.Granted, 0
 	unwatch := c.watch(call.ctx)
 	err := c.write(call, short)
 	if err == nil {
@@ -170,7 +171,7 @@ func (c *connection) send(ctx actor.Context, call *Call) {
 		return
 	}
 	c.took = 0
-	call.began, call.origin = call.waiter.granted, 0
+	call.began, call.origin = call.waiter.Granted, 0
 	unwatch := c.watch(call.ctx)
 	c.closeAfter = call.Close
 	var err error
@@ -203,7 +204,7 @@ func (c *connection) wrote(ctx actor.Context, call *Call, err error, undisturbed
 		if !call.last && !call.early {
 			call.answered = c.io.Answered()
 		}
-		call.origin += c.sched.now().since(call.began)
+		call.origin += c.sched.now().Since(call.began)
 	case err == nil: // the context ended just now: the next step would find a closed socket
 		call.err = c.failure(conn.OpWrite, call.sent, Ended(call.ctx))
 		fallthrough
@@ -254,20 +255,20 @@ func (c *connection) readAll(ctx actor.Context, call *Call) {
 // ready looks at the connection before anything is written, and at whether the
 // caller still wants it. short: the look is left to Ask.
 func (c *connection) ready(ctx actor.Context, call *Call, short bool) bool {
-	now, during := call.waiter.granted, actWriting // it was a moment ago
+	now, during := call.waiter.Granted, actWriting // it was a moment ago
 	if short {
 		during = actReading // a small request is out at once
 	}
-	if !short && !c.io.Alive(now.since(c.used)) {
+	if !short && !c.io.Alive(now.Since(c.used)) {
 		call.err = errStale
 		c.endStale(ctx, call)
 	} else if err := Ended(call.ctx); err != nil {
 		call.err = c.failure(conn.OpWrite, conn.SentNothing, err)
 		if c.sched.cfg.Fresh && call.Conn == nil {
-			c.end(ctx, outcomeNeutral, nil) // it was for this call alone
+			c.end(ctx, pool.OutcomeNeutral, nil) // it was for this call alone
 		} else {
 			used := c.used
-			c.free(outcomeNeutral, 0)
+			c.free(pool.OutcomeNeutral, 0)
 			c.used, c.report = used, &giveBack{entry: c.entry} // it is as old as it was
 		}
 	} else {
@@ -288,7 +289,7 @@ func (c *connection) resume(ctx actor.Context, call *Call, op conn.Op) bool {
 	}
 	call.err = c.failure(op, call.sent, err)
 	call.note(c.io, call.began)
-	c.end(ctx, outcomeNeutral, nil)
+	c.end(ctx, pool.OutcomeNeutral, nil)
 	call.reply.complete()
 	return false
 }
@@ -323,9 +324,9 @@ func (c *connection) answer(call *Call) error {
 	default:
 		a.Buf, err = c.io.ReadAll(a.Buf, call.MaxBody)
 	}
-	c.answerOutcome = outcomeOK
+	c.answerOutcome = pool.OutcomeOK
 	if s.cfg.Breaker.ServerErrors && err == nil && a.Head.Status() >= 500 {
-		c.answerOutcome = outcomeFailed
+		c.answerOutcome = pool.OutcomeFailed
 	}
 	return c.failure(conn.OpRead, call.sent, err)
 }
@@ -344,15 +345,15 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 	case !c.io.Finished():
 		c.phase = connReading
 		now := c.sched.now()
-		call.origin += now.since(call.began)
+		call.origin += now.Since(call.began)
 		c.answeredAfter(call.origin)
 		call.note(c.io, now)
-		if call.waiter.probing {
-			call.waiter.probing = false
+		if call.waiter.Probing {
+			call.waiter.Probing = false
 			c.report = &connAnswered{c.entry, c.answerOutcome}
 		}
 		if !undisturbed {
-			c.end(ctx, outcomeNeutral, nil) // the next read is told why
+			c.end(ctx, pool.OutcomeNeutral, nil) // the next read is told why
 		}
 	default:
 		call.done = true
@@ -360,11 +361,11 @@ func (c *connection) settle(ctx actor.Context, call *Call, err error, undisturbe
 		if undisturbed && !c.closeAfter && c.io.Reusable() {
 			a := call.answer
 			c.free(c.answerOutcome, conn.KeepAlive(a.Get("Keep-Alive")))
-			c.answeredAfter(call.origin + c.used.since(call.began))
+			c.answeredAfter(call.origin + c.used.Since(call.began))
 			call.note(c.io, c.used)
 		} else {
 			now := c.sched.now()
-			c.answeredAfter(call.origin + now.since(call.began))
+			c.answeredAfter(call.origin + now.Since(call.began))
 			call.note(c.io, now)
 			c.end(ctx, c.answerOutcome, nil)
 		}
@@ -380,7 +381,7 @@ func (c *connection) answeredAfter(d time.Duration) {
 }
 
 // free makes the connection idle and reports so.
-func (c *connection) free(out outcome, keep time.Duration) {
+func (c *connection) free(out pool.Outcome, keep time.Duration) {
 	c.io.Park()
 	c.phase, c.watched = connOpen, nil // an idle connection holds nobody's context
 	c.used = c.sched.now()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/seed53b03582/troupe/actors/pool"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -28,18 +29,18 @@ func (c *connection) abandon(ctx actor.Context, drain bool) {
 		c.end(ctx, c.answerOutcome, nil) // the origin has answered
 		return
 	}
-	c.end(ctx, outcomeNeutral, nil)
+	c.end(ctx, pool.OutcomeNeutral, nil)
 }
 
 func (c *connection) look(ctx actor.Context) {
 	if c.io.StillAlive() {
 		used := c.used
-		c.free(outcomeNeutral, 0)
+		c.free(pool.OutcomeNeutral, 0)
 		c.used = used
 		return
 	}
 	c.diedIdle = !c.interrupted()
-	c.end(ctx, outcomeNeutral, nil)
+	c.end(ctx, pool.OutcomeNeutral, nil)
 }
 
 // closePatience is how long a driver's connection may take to close before its slot is
@@ -48,7 +49,7 @@ const closePatience = 3 * time.Second
 
 // end closes the socket and stops the actor; the dispatcher hears of it when the
 // actor has terminated.
-func (c *connection) end(ctx actor.Context, out outcome, err error) {
+func (c *connection) end(ctx actor.Context, out pool.Outcome, err error) {
 	c.out, c.err = out, err
 	c.close()
 	if c.io != nil && c.io.Gone() != nil && c.sched.group.run(c.awaitGone) {

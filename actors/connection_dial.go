@@ -9,6 +9,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/seed53b03582/troupe/actors/pool"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -27,7 +28,7 @@ func (c *connection) dial(actx actor.Context) {
 		ctx, cancel = context.WithCancel(ctx)
 	}
 	c.cancelDial = cancel
-	key := targetOf(c.entry.origin).key // immutable
+	key := targetOf(c.entry.Origin).key // immutable
 	late := s.giveUpDial(&c.Conn)
 	started := s.group.runErrand(&errand{"its dial does not return though its context has ended", &c.Conn}, func() {
 		m := &dialed{}
@@ -41,7 +42,7 @@ func (c *connection) dial(actx actor.Context) {
 		c.open(ctx, key, m)
 	})
 	if !started {
-		c.end(actx, outcomeNeutral, &conn.Error{Op: conn.OpDial, Err: ErrSessionClosed})
+		c.end(actx, pool.OutcomeNeutral, &conn.Error{Op: conn.OpDial, Err: ErrSessionClosed})
 	}
 }
 
@@ -88,12 +89,12 @@ func (c *connection) open(ctx context.Context, key Origin, m *dialed) {
 	if m.err == nil {
 		m.io = conn.New(nc, &c.sched.buffers)
 		connected := c.sched.now()
-		m.opening.dial = connected.since(began)
+		m.opening.dial = connected.Since(began)
 		if c.tls != nil {
 			op = conn.OpTLS
 			c.publish(actHandshaking, connected)
 			m.err = m.io.Secure(ctx, c.tls)
-			m.opening.tls = c.sched.now().since(connected)
+			m.opening.tls = c.sched.now().Since(connected)
 		}
 	}
 	returned = true
@@ -149,12 +150,12 @@ func (e timedOut) As(target any) bool { return errors.As(e.err, target) }
 // dialed takes over the socket, or ends with the dial's error.
 func (c *connection) dialed(ctx actor.Context, m *dialed) {
 	if m.err != nil {
-		out, err := outcomeFailed, m.err
+		out, err := pool.OutcomeFailed, m.err
 		switch {
 		case c.sched.ctx.Err() != nil: // the driver knows no more than that its context ended
-			out, err = outcomeNeutral, &conn.Error{Op: conn.OpDial, Err: ErrSessionClosed}
+			out, err = pool.OutcomeNeutral, &conn.Error{Op: conn.OpDial, Err: ErrSessionClosed}
 		case conn.Local(err):
-			out = outcomeNeutral
+			out = pool.OutcomeNeutral
 		}
 		c.io = m.io // closed, or nil
 		c.end(ctx, out, err)
@@ -166,7 +167,7 @@ func (c *connection) dialed(ctx actor.Context, m *dialed) {
 	if c.sched.cfg.Lenient {
 		c.io.SetLenient()
 	}
-	if tap := c.sched.wire.tap(c.id, c.entry.origin.name); tap != nil {
+	if tap := c.sched.wire.tap(c.id, c.entry.Origin.Name); tap != nil {
 		c.io.Tap(tap)
 	}
 	c.socket.Store(m.io)

@@ -31,9 +31,9 @@ func TestDialTimeout(t *testing.T) {
 
 func TestDialOfACancelledCallerServesAnother(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: answering(greeting), dial: func(context.Context) error { time.Sleep(leastHang - 1); return nil }}
+		m := &memory{serve: answering(greeting), dial: func(context.Context) error { time.Sleep(249 * time.Millisecond); return nil }}
 		s := m.start(t, Config{})
-		ctx, cancel := context.WithTimeout(t.Context(), leastHang/2)
+		ctx, cancel := context.WithTimeout(t.Context(), 125*time.Millisecond)
 		defer cancel()
 		_, err := get(ctx, s)
 		wantError(t, err, conn.OpDial, conn.SentNothing, context.DeadlineExceeded)

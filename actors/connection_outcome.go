@@ -7,6 +7,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/seed53b03582/troupe/actors/pool"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -19,44 +20,44 @@ func (c *connection) failure(op conn.Op, sent conn.Sent, err error) error {
 	}
 	return &conn.Error{Op: op, Sent: sent, RemoteAddr: c.io.RemoteAddr(), Err: err,
 		Reused: c.answered.Load() > 0, Answered: c.io.AnswerBegun(),
-		Lost: outcomeOf(err) == outcomeFailed && !conn.IsTimeout(err)}
+		Lost: outcomeOf(err) == pool.OutcomeFailed && !conn.IsTimeout(err)}
 }
 
 // outcomeFor is outcomeOf, but for a deadline of the caller's: it says nothing where our
 // own queue or the caller's readers and callbacks had the larger share of the call's
 // time. Else it depends on how long the origin had.
-func (c *connection) outcomeFor(call *Call, err error) outcome {
+func (c *connection) outcomeFor(call *Call, err error) pool.Outcome {
 	now := c.sched.now()
-	had := call.origin + now.since(call.began)
+	had := call.origin + now.Since(call.began)
 	var e *conn.Error
 	if errors.As(err, &e) && e.Reused && e.Lost && !e.Answered {
-		return outcomeNeutral // how servers end connections; the next dial will tell
+		return pool.OutcomeNeutral // how servers end connections; the next dial will tell
 	}
 	if errors.Is(err, errSkipped) {
 		return c.answerOutcome // it has answered
 	}
 	if errors.Is(err, context.DeadlineExceeded) && call.ctx.Err() != nil {
-		if had < now.since(call.waiter.since)-had {
-			return outcomeNeutral
+		if had < now.Since(call.waiter.Since)-had {
+			return pool.OutcomeNeutral
 		}
 		c.had = had
-		return outcomeLate
+		return pool.OutcomeLate
 	}
 	return outcomeOf(err)
 }
 
 // outcomeOf tells what a failed exchange says about the origin: what the caller,
 // this side or its files did says nothing.
-func outcomeOf(err error) outcome {
+func outcomeOf(err error) pool.Outcome {
 	var file *fs.PathError
 	var short *conn.ShortFileError
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, ErrSessionClosed),
 		errors.Is(err, conn.ErrClosed), errors.Is(err, conn.ErrTooLarge),
 		errors.As(err, &file), errors.As(err, &short):
-		return outcomeNeutral
+		return pool.OutcomeNeutral
 	}
-	return outcomeFailed
+	return pool.OutcomeFailed
 }
 
 // writeFailure is failure for what went wrong while the request was written.
@@ -73,7 +74,7 @@ func (c *connection) writeFailure(call *Call, err error) error {
 
 // endStale ends a connection that was found dead before anything was written.
 func (c *connection) endStale(ctx actor.Context, call *Call) {
-	c.diedIdle = call.waiter.rested && !c.interrupted()
+	c.diedIdle = call.waiter.Rested && !c.interrupted()
 	c.end(ctx, c.staleOutcome(call), nil)
 }
 
@@ -81,12 +82,12 @@ func (c *connection) endStale(ctx actor.Context, call *Call) {
 // origin: nothing where it had been idle, as servers close such ones. A new one
 // that is closed, or talked on, before it was asked anything is a failure once the
 // call gives up over that.
-func (c *connection) staleOutcome(call *Call) outcome {
+func (c *connection) staleOutcome(call *Call) pool.Outcome {
 	if c.io.Greeted() && !c.interrupted() {
-		return outcomeFailed
+		return pool.OutcomeFailed
 	}
-	if call.waiter.rested || call.hungUp < maxHangUps || c.answered.Load() > 0 || c.interrupted() || Ended(call.ctx) != nil {
-		return outcomeNeutral
+	if call.waiter.Rested || call.hungUp < maxHangUps || c.answered.Load() > 0 || c.interrupted() || Ended(call.ctx) != nil {
+		return pool.OutcomeNeutral
 	}
-	return outcomeFailed
+	return pool.OutcomeFailed
 }

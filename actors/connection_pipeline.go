@@ -8,6 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/seed53b03582/troupe/actors/pool"
 	"github.com/seed53b03582/troupe/conn"
 	"github.com/seed53b03582/troupe/conn/http1"
 )
@@ -27,9 +28,9 @@ func (c *connection) flushLater() {
 func (c *connection) flush(ctx actor.Context) {
 	p := c.pipeline
 	if c.phase == connOpen {
-		if !c.io.Alive(c.sched.now().since(c.used)) {
+		if !c.io.Alive(c.sched.now().Since(c.used)) {
 			c.diedIdle = c.answered.Load() > 0 && !c.interrupted()
-			c.end(ctx, outcomeNeutral, nil) // its calls move on
+			c.end(ctx, pool.OutcomeNeutral, nil) // its calls move on
 			return
 		}
 		c.io.Pipeline()
@@ -130,7 +131,7 @@ func (c *connection) patientUntil(t time.Time) {
 // answered now the callers are to be woken. over: no answer is due any more.
 func (c *connection) takeAnswers(calls []*Call, first *instant, now instant) (answered []*Call, over bool, err error) {
 	p := c.pipeline
-	var t pipelineReport
+	var t pool.Report
 	for !over && err == nil && len(calls) < batch {
 		p.mu.Lock()
 		s := p.front(&t)
@@ -153,7 +154,7 @@ func (c *connection) takeAnswers(calls []*Call, first *instant, now instant) (an
 		}
 		p.mu.Unlock()
 	}
-	c.answered.Add(int64(t.ok + t.failed))
+	c.answered.Add(int64(t.OK + t.Failed))
 	if over && err == nil {
 		c.mail.PostUserMessage(&p.atRest) // which reports: a plain call may come next
 		return calls, true, nil
@@ -193,18 +194,18 @@ func (c *connection) take(s *pipelinedCall) (err error) {
 }
 
 // endCall takes an answered call out of the pipeline. errNoMore: the connection ends here.
-func (c *connection) endCall(s *pipelinedCall, t *pipelineReport, now instant) (over bool, err error) {
+func (c *connection) endCall(s *pipelinedCall, t *pool.Report, now instant) (over bool, err error) {
 	p, a, wanted := c.pipeline, s.answer, s.call != nil
-	t.n, t.at, t.took = t.n+1, now, 0
+	t.N, t.At, t.Took = t.N+1, now, 0
 	if wanted {
-		t.took = now.since(s.call.waiter.granted)
+		t.Took = now.Since(s.call.waiter.Granted)
 	}
 	if c.sched.cfg.Breaker.ServerErrors && a.Head.Status() >= 500 {
-		t.failed, t.row = t.failed+1, t.row+1
+		t.Failed, t.Row = t.Failed+1, t.Row+1
 	} else {
-		t.ok, t.row = t.ok+1, 0
+		t.OK, t.Row = t.OK+1, 0
 	}
-	t.proven = t.proven || a.Head.Minor() > 0
+	t.Proven = t.Proven || a.Head.Minor() > 0
 	p.doubted = false
 	p.pop()
 	over = p.front(t) == nil
@@ -214,10 +215,10 @@ func (c *connection) endCall(s *pipelinedCall, t *pipelineReport, now instant) (
 	}
 	if over {
 		if wanted {
-			t.keep = conn.KeepAlive(a.Get("Keep-Alive"))
+			t.Keep = conn.KeepAlive(a.Get("Keep-Alive"))
 		}
 		p.reading = false
-		p.restReport.add(*t)
+		p.restReport.Add(*t)
 	}
 	return over, nil
 }
@@ -255,7 +256,7 @@ func (c *connection) breaks(why error) {
 
 // failPipeline tells every call that is left in the pipeline what is known of it, once nobody
 // reads or writes any more, and gives what that says about the origin.
-func (c *connection) failPipeline() outcome {
+func (c *connection) failPipeline() pool.Outcome {
 	p := c.pipeline
 	c.sched.pipelines.remove(c)
 	p.mu.Lock()
@@ -264,7 +265,7 @@ func (c *connection) failPipeline() outcome {
 	if p.fault == nil {
 		p.fault = p.werr
 	}
-	out := outcomeNeutral
+	out := pool.OutcomeNeutral
 	for head := true; p.first != p.next; {
 		s, sent := p.at(p.first), p.evidence(p.first)
 		if s.void {
@@ -315,7 +316,7 @@ func (c *connection) unanswered(sent conn.Sent, head bool) error {
 		if p.werr != nil && (sent != conn.SentAll || conn.IsTimeout(p.fault)) {
 			e.Err = p.werr // what came of it says less
 		}
-		e.Lost = outcomeOf(e.Err) == outcomeFailed && !conn.IsTimeout(e.Err)
+		e.Lost = outcomeOf(e.Err) == pool.OutcomeFailed && !conn.IsTimeout(e.Err)
 	default:
 		e.Err, e.Lost = fmt.Errorf("%w (%v)", conn.ErrCutOff, p.fault), true
 	}
@@ -323,10 +324,10 @@ func (c *connection) unanswered(sent conn.Sent, head bool) error {
 }
 
 // pipelineOutcome is outcomeFor for the call that was first in the pipeline.
-func pipelineOutcome(err error) outcome {
+func pipelineOutcome(err error) pool.Outcome {
 	var e *conn.Error
 	if !errors.As(err, &e) || e.Reused && e.Lost && !e.Answered {
-		return outcomeNeutral
+		return pool.OutcomeNeutral
 	}
 	return outcomeOf(err)
 }

@@ -50,7 +50,7 @@ func TestServerThatClosesAnIdleConnectionIsSweptUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		close(hangUp)
-		time.Sleep(2 * sweepEvery)
+		time.Sleep(4 * time.Second) // two sweeps
 		synctest.Wait()
 		if n := len(s.Snapshot().Conns); n != 0 {
 			t.Errorf("%d connections are still held:\n%v", n, s.Snapshot())

@@ -8,6 +8,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/sony/gobreaker/v2"
+
+	"github.com/seed53b03582/troupe/actors/pool"
 )
 
 // dispatcher is the actor that decides which call gets which connection. It
@@ -16,9 +18,9 @@ import (
 type dispatcher struct {
 	sched   *Scheduler
 	mail    *mailbox
-	pool    *pool
+	pool    *pool.Pool
 	targets targets
-	entries map[string]*entry // by the actor's PID
+	entries map[string]*pool.Entry // by the actor's PID
 
 	named  uint64       // connections so far
 	props  *actor.Props // of all connections
@@ -39,9 +41,9 @@ type ending struct {
 const dispatcherBudget = 16
 
 func newDispatcher(s *Scheduler, random func() float64) *dispatcher {
-	d := &dispatcher{sched: s, mail: newMailbox(&s.group, dispatcherBudget), entries: map[string]*entry{}, armed: never}
-	d.pool = newPool(s.cfg, random, func(o *origin, from, to gobreaker.State) {
-		s.logs.breaker(o.name, from.String(), to.String())
+	d := &dispatcher{sched: s, mail: newMailbox(&s.group, dispatcherBudget), entries: map[string]*pool.Entry{}, armed: pool.Never}
+	d.pool = pool.New(s.cfg.pool(), random, func(o *pool.Origin, from, to gobreaker.State) {
+		s.logs.breaker(o.Name, from.String(), to.String())
 	})
 	d.targets = targets{pool: d.pool, keyed: map[Origin]*target{}}
 	// Spawning asks both at once: one Props serves all connections, and none holds one.
@@ -60,8 +62,8 @@ func (d *dispatcher) Receive(ctx actor.Context) {
 		d.terminated(d.sched.now(), m.Who.Id)
 	case *actor.Stopping:
 		now := d.sched.now()
-		p.drain(now) // nobody may wait for a dispatcher that has failed
-		p.cut(now)
+		p.Drain(now) // nobody may wait for a dispatcher that has failed
+		p.Cut(now)
 	case *actor.Stopped:
 		d.stopped()
 		return
@@ -76,7 +78,7 @@ func (d *dispatcher) Receive(ctx actor.Context) {
 func (d *dispatcher) handle(ctx actor.Context, message any) bool {
 	p := d.pool
 	if m, ok := message.(*connIdle); ok { // has looked at the clock already
-		p.connIdle(m.at, m.entry, m.out, m.keep, connOf(m.entry).took)
+		p.ConnIdle(m.at, m.entry, m.out, m.keep, connOf(m.entry).took)
 		d.carryOut(ctx)
 		return true
 	}
@@ -84,42 +86,42 @@ func (d *dispatcher) handle(ctx actor.Context, message any) bool {
 	switch m := message.(type) {
 	case *acquire:
 		d.aim((*Call)(m))
-		p.acquire(now, &m.waiter)
+		p.Acquire(now, &m.waiter)
 	case *leave:
-		p.leave(now, &m.call.waiter)
+		p.Leave(now, &m.call.waiter)
 		defer close(m.done)
 	case *giveBack:
-		p.giveBack(now, m.entry, m.owner)
+		p.GiveBack(now, m.entry, m.owner)
 	case *connUp:
-		p.connUp(now, m.entry)
+		p.ConnUp(now, m.entry)
 	case *callsEnded:
 		if connOf(m.entry).Closed() {
-			p.close(m.entry)
+			p.Close(m.entry)
 		}
-		p.callsEnded(now, m.entry, connOf(m.entry).pipeline.takeReport())
+		p.CallsEnded(now, m.entry, connOf(m.entry).pipeline.takeReport())
 	case *connSilent:
-		p.connSilent(now, m.entry, m.out, m.had)
+		p.ConnSilent(now, m.entry, m.out, m.had)
 	case *connEnded:
-		p.connEnded(now, m.entry, connOf(m.entry).ending(m.out, nil))
+		p.ConnEnded(now, m.entry, connOf(m.entry).ending(m.out, nil))
 	case *connClosing:
-		p.close(m.entry)
+		p.Close(m.entry)
 	case *connAnswered:
-		p.answered(now, m.entry, m.out)
+		p.Answered(now, m.entry, m.out)
 	case *tick:
-		d.armed = never
-		p.tick(now)
+		d.armed = pool.Never
+		p.Tick(now)
 	case *suspicious:
 		for _, x := range m.which {
-			p.suspicious(x.entry, x.since)
+			p.Suspicious(x.Entry, x.Since)
 		}
 	case *askRetry:
-		m.reply <- p.askRetry(now, &d.targets.of(&m.origin).origin)
+		m.reply <- p.AskRetry(now, &d.targets.of(&m.origin).Origin)
 	case *snapshot:
 		m.reply <- d.snapshot(now)
 	case *drain:
-		p.drain(now)
+		p.Drain(now)
 	case *cut:
-		p.cut(now)
+		p.Cut(now)
 	default:
 		return false
 	}
@@ -131,61 +133,61 @@ func (d *dispatcher) handle(ctx actor.Context, message any) bool {
 func (d *dispatcher) aim(c *Call) {
 	w := &c.waiter
 	switch {
-	case w.pin() == nil:
-		w.origin = &d.targets.of(c.Origin).origin
-	case targetOf(w.pin().origin).key == *c.Origin:
-		w.origin = w.pin().origin
+	case w.Pin() == nil:
+		w.Origin = &d.targets.of(c.Origin).Origin
+	case targetOf(w.Pin().Origin).key == *c.Origin:
+		w.Origin = w.Pin().Origin
 	}
 }
 
 // carryOut does what the pool decided, in order.
 func (d *dispatcher) carryOut(ctx actor.Context) {
 	p := d.pool
-	for i := 0; i < len(p.effects); i++ {
-		switch e := p.effects[i]; e.kind {
-		case effGrant, effRefuse:
-			callOf(e.waiter).reply.complete()
-		case effDial:
-			d.spawn(ctx, e.entry)
-		case effStop:
-			d.ending = append(d.ending, ending{connOf(e.entry), false})
-		case effCut:
-			d.ending = append(d.ending, ending{connOf(e.entry), true})
-		case effLook:
-			d.look(connOf(e.entry))
+	for i := 0; i < len(p.Effects); i++ {
+		switch e := p.Effects[i]; e.Kind {
+		case pool.EffGrant, pool.EffRefuse:
+			callOf(e.Waiter).reply.complete()
+		case pool.EffDial:
+			d.spawn(ctx, e.Entry)
+		case pool.EffStop:
+			d.ending = append(d.ending, ending{connOf(e.Entry), false})
+		case pool.EffCut:
+			d.ending = append(d.ending, ending{connOf(e.Entry), true})
+		case pool.EffLook:
+			d.look(connOf(e.Entry))
 		}
-		p.effects[i] = effect{}
+		p.Effects[i] = pool.Effect{}
 	}
-	p.effects = p.effects[:0]
+	p.Effects = p.Effects[:0]
 	if len(d.ending) > 0 {
 		d.end()
 	}
-	if len(p.suspects) > 0 {
+	if len(p.Suspects) > 0 {
 		d.peek()
 	}
-	if len(p.dropped) > 0 {
+	if len(p.Dropped) > 0 {
 		d.targets.forget()
 	}
-	if p.wake < d.armed {
-		d.arm(p.wake)
+	if p.Wake < d.armed {
+		d.arm(p.Wake)
 	}
-	if p.draining && p.entries.len() == 0 {
-		d.sched.drained(p.over)
+	if p.Draining && p.Entries.Len() == 0 {
+		d.sched.drained(p.Over)
 	}
 }
 
 // spawn starts the actor of a connection, which dials by itself.
-func (d *dispatcher) spawn(ctx actor.Context, e *entry) {
+func (d *dispatcher) spawn(ctx actor.Context, e *pool.Entry) {
 	d.named++
-	t := targetOf(e.origin)
+	t := targetOf(e.Origin)
 	c := newConnection(d.sched, e, t.settings(d.sched.cfg.TLS), strconv.FormatUint(d.named, 10))
-	e.of = &c.Conn
+	e.Of = &c.Conn
 	d.next = c
 	pid, err := ctx.SpawnNamed(d.props, "conn-"+c.id)
 	d.next = nil
 	if err != nil {
 		// The name is taken: only possible if the engine lost a Terminated.
-		d.pool.closed(d.sched.now(), e, end{err: err})
+		d.pool.Closed(d.sched.now(), e, pool.End{Err: err})
 		return
 	}
 	d.entries[pid.Id] = e
@@ -199,7 +201,7 @@ func (d *dispatcher) terminated(now instant, id string) {
 		return
 	}
 	delete(d.entries, id)
-	d.pool.closed(now, e, connOf(e).howEnded())
+	d.pool.Closed(now, e, connOf(e).howEnded())
 }
 
 // end stops actors on a goroutine of the group: closing a TLS connection writes.
@@ -232,13 +234,13 @@ func (d *dispatcher) look(c *Conn) {
 // peek looks at idle sockets from outside their actors, which costs 0.4 µs each,
 // and names those that have something to see.
 func (d *dispatcher) peek() {
-	batch := slices.Clone(d.pool.suspects)
-	clear(d.pool.suspects)
-	d.pool.suspects = d.pool.suspects[:0]
+	batch := slices.Clone(d.pool.Suspects)
+	clear(d.pool.Suspects)
+	d.pool.Suspects = d.pool.Suspects[:0]
 	d.sched.group.run(func() {
 		seen := batch[:0]
 		for _, x := range batch {
-			if connOf(x.entry).suspect() {
+			if connOf(x.Entry).suspect() {
 				seen = append(seen, x)
 			}
 		}
@@ -251,7 +253,7 @@ func (d *dispatcher) peek() {
 // arm makes the clock send a tick at t.
 func (d *dispatcher) arm(t instant) {
 	d.armed = t
-	in := max(0, t.since(d.sched.now()))
+	in := max(0, t.Since(d.sched.now()))
 	if d.timer == nil {
 		d.timer = time.AfterFunc(in, d.ticked)
 	} else {
@@ -270,10 +272,10 @@ func (d *dispatcher) ticked() {
 func (d *dispatcher) abort() {
 	d.mail.close()
 	if d.mail.status.CompareAndSwap(mailboxIdle, mailboxRunning) { // nobody is in it, and nobody comes in any more
-		d.pool.cut(d.sched.now())
-		for _, e := range d.pool.effects {
-			if e.kind == effRefuse {
-				callOf(e.waiter).reply.complete()
+		d.pool.Cut(d.sched.now())
+		for _, e := range d.pool.Effects {
+			if e.Kind == pool.EffRefuse {
+				callOf(e.Waiter).reply.complete()
 			}
 		}
 	}
@@ -289,17 +291,17 @@ func (d *dispatcher) stopped() {
 
 func (d *dispatcher) snapshot(now instant) Snapshot {
 	var snap Snapshot
-	d.pool.listMostRecent()
-	for k := d.pool.origins.front; k != nil; k = k.next {
-		snap.Origins = append(snap.Origins, k.of.snapshot(now))
+	d.pool.ListMostRecent()
+	for k := d.pool.Origins.Front; k != nil; k = k.Next {
+		snap.Origins = append(snap.Origins, k.Of.Snapshot(now))
 	}
 	slices.SortFunc(snap.Origins, func(a, b OriginSnapshot) int { return strings.Compare(a.Origin, b.Origin) })
-	for k := d.pool.entries.front; k != nil; k = k.next {
-		e := k.of
+	for k := d.pool.Entries.Front; k != nil; k = k.Next {
+		e := k.Of
 		c := connOf(e).snapshot(now)
-		c.Origin, c.Age = e.origin.name, now.since(e.born)
-		c.InFlight = e.inFlight()
-		if e.state == entryOwned && !d.sched.cfg.Fresh {
+		c.Origin, c.Age = e.Origin.Name, now.Since(e.Born)
+		c.InFlight = e.InFlight()
+		if e.State == pool.EntryOwned && !d.sched.cfg.Fresh {
 			c.State = "leased"
 		}
 		snap.Conns = append(snap.Conns, c)

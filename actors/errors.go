@@ -1,19 +1,23 @@
 package actors
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/seed53b03582/troupe/actors/pool"
+)
 
 var (
 	// ErrCircuitOpen tells that the origin's breaker is open: nothing was sent.
-	ErrCircuitOpen = errors.New("troupe: the origin's circuit breaker is open: nothing was sent; try again at RetryAt")
+	ErrCircuitOpen = pool.ErrCircuitOpen
 	// ErrDialBackoff tells that the last dial to this origin failed, with the error that
 	// it comes with, and that the next is not due yet: nothing was sent.
-	ErrDialBackoff = errors.New("troupe: the last dial to this origin failed and the next is not due yet: nothing was sent; try again at RetryAt")
+	ErrDialBackoff = pool.ErrDialBackoff
 	// ErrQueueFull tells that too many calls wait for this origin already.
-	ErrQueueFull = errors.New("troupe: too many calls wait for this origin: raise MaxQueuePerOrigin or MaxConnsPerOrigin, or send fewer at once")
+	ErrQueueFull = pool.ErrQueueFull
 	// ErrSessionClosed tells that the session has been shut down.
-	ErrSessionClosed = errors.New("troupe: the session is closed")
+	ErrSessionClosed = pool.ErrSessionClosed
 	// ErrWrongOrigin tells that a call was pinned to a connection to another origin.
-	ErrWrongOrigin = errors.New("troupe: the connection leads to another origin: nothing was sent")
+	ErrWrongOrigin = pool.ErrWrongOrigin
 	// ErrForeignConnection tells that a connection belongs to another session.
 	ErrForeignConnection = errors.New("troupe: the connection belongs to another session: nothing was sent")
 )

@@ -33,7 +33,7 @@ func (e *errand) String() string {
 	if e.conn == nil {
 		return e.what
 	}
-	return connName(e.conn.id, e.conn.entry.origin.name, e.conn.RemoteAddr()) + ": " + e.what
+	return connName(e.conn.id, e.conn.entry.Origin.Name, e.conn.RemoteAddr()) + ": " + e.what
 }
 
 // connName is a connection in an error.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seed53b03582/troupe/actors/pool"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -33,7 +34,7 @@ type leave struct {
 // giveBack hands back a connection that was granted and not used (owner nil), or
 // a leased one.
 type giveBack struct {
-	entry *entry
+	entry *pool.Entry
 	owner *Owner
 }
 
@@ -62,54 +63,54 @@ type tick struct{}
 // suspicious tells that the sockets of these idle connections have something to
 // see.
 type suspicious struct {
-	which []suspect
+	which []pool.Suspect
 }
 
 // ---- to the dispatcher, from connections ----
 
 // connUp: the dial has succeeded.
 type connUp struct {
-	entry *entry
+	entry *pool.Entry
 }
 
 // connIdle: the connection is fit for another request, and its mailbox free.
 type connIdle struct {
-	entry *entry
+	entry *pool.Entry
 	at    instant
-	out   outcome
+	out   pool.Outcome
 	keep  time.Duration // how long the server keeps it; 0: it did not say
 }
 
 // connAnswered: the head of a streamed answer has come, which is all that a probe of
 // the breaker asks. Its body may last for hours.
 type connAnswered struct {
-	entry *entry
-	out   outcome
+	entry *pool.Entry
+	out   pool.Outcome
 }
 
 // callsEnded: calls that share the connection have been answered, or have left before
 // they were written; the pipeline knows how many.
 type callsEnded struct {
-	entry *entry
+	entry *pool.Entry
 }
 
 // connEnded: the connection is of no more use, and what that says about its origin. Its
 // slot is taken until its actor has ended, which a driver's Close may hold up.
 type connEnded struct {
-	entry *entry
-	out   outcome
+	entry *pool.Entry
+	out   pool.Outcome
 }
 
 // connClosing: somebody outside has closed the connection.
 type connClosing struct {
-	entry *entry
+	entry *pool.Entry
 }
 
 // connSilent: a caller that shares the connection could wait no longer. Nobody else
 // shall join until it answers again.
 type connSilent struct {
-	entry *entry
-	out   outcome
+	entry *pool.Entry
+	out   pool.Outcome
 	had   time.Duration // how long the origin had, where out is outcomeLate
 }
 

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed53b03582/troupe/actors/pool"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -45,12 +46,12 @@ type pipeline struct {
 	begun bool  // some of the answer to the first had come then
 
 	abandoned bool          // the last caller has left
-	ending    outcome       // what that says about the origin
+	ending    pool.Outcome  // what that says about the origin
 	had       time.Duration // how long that had, where ending is outcomeLate
 
-	report     pipelineReport // to be reported by the message under way
-	reporting  bool           // it is under way
-	restReport pipelineReport // to be reported once the actor is at rest
+	report     pool.Report // to be reported by the message under way
+	reporting  bool        // it is under way
+	restReport pool.Report // to be reported once the actor is at rest
 
 	flush              flush
 	atRest             atRest
@@ -125,27 +126,6 @@ type pipelinedCall struct {
 	size   int64 // of it
 	void   bool  // not written, and not to be
 	wrote  instant
-}
-
-// pipelineReport is what has become of calls since the last report.
-type pipelineReport struct {
-	n, ok, failed int           // no longer in the pipeline; of which were answered so
-	row           int           // failed since the last that was ok
-	keep          time.Duration // how long the server keeps the connection; 0: it did not say
-	at            instant
-	took          time.Duration // the last answer; 0: unknown
-	proven        bool          // it has answered in HTTP/1.1, and goes on
-}
-
-func (t *pipelineReport) add(u pipelineReport) {
-	t.n, t.ok, t.failed = t.n+u.n, t.ok+u.ok, t.failed+u.failed
-	if t.row += u.row; u.ok > 0 {
-		t.row = u.row
-	}
-	t.proven = t.proven || u.proven
-	if u.at > t.at {
-		t.at, t.keep, t.took = u.at, u.keep, u.took
-	}
 }
 
 func newPipeline(c *connection) *pipeline {
@@ -245,14 +225,14 @@ func (p *pipeline) unwritable() error {
 
 // front is the call whose answer is due, past those that were never written. nil:
 // none is.
-func (p *pipeline) front(t *pipelineReport) *pipelinedCall {
+func (p *pipeline) front(t *pool.Report) *pipelinedCall {
 	for p.first != p.unsent {
 		s := p.at(p.first)
 		if !s.void {
 			return s
 		}
 		p.pop()
-		t.n++
+		t.N++
 	}
 	return nil
 }
@@ -319,11 +299,11 @@ func (p *pipeline) due() bool {
 
 // tell adds to what the dispatcher is to hear. It reports whether to send it the
 // message: else one is under way, and takes this along.
-func (p *pipeline) addReport(t pipelineReport) bool {
+func (p *pipeline) addReport(t pool.Report) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.report.add(t)
-	send := !p.reporting && p.report.n > 0
+	p.report.Add(t)
+	send := !p.reporting && p.report.N > 0
 	p.reporting = p.reporting || send
 	return send
 }
@@ -336,10 +316,10 @@ func (p *pipeline) empty() bool {
 }
 
 // settled is what is to be reported at rest; quiet tells that nothing has come since.
-func (p *pipeline) endRest() (t pipelineReport, quiet bool) {
+func (p *pipeline) endRest() (t pool.Report, quiet bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t, p.restReport = p.restReport, pipelineReport{}
+	t, p.restReport = p.restReport, pool.Report{}
 	quiet = p.first == p.next && !p.reading
 	if quiet && p.pipelineMemory != nil {
 		p.all.giveBack(p.pipelineMemory)
@@ -349,10 +329,10 @@ func (p *pipeline) endRest() (t pipelineReport, quiet bool) {
 }
 
 // told hands over what the dispatcher is to hear.
-func (p *pipeline) takeReport() pipelineReport {
+func (p *pipeline) takeReport() pool.Report {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.report
-	p.report, p.reporting = pipelineReport{}, false
+	p.report, p.reporting = pool.Report{}, false
 	return t
 }

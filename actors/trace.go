@@ -46,7 +46,7 @@ func (s *Scheduler) Elapsed(m Moment) time.Duration {
 	if m.at == 0 {
 		return 0
 	}
-	return s.now().since(m.at)
+	return s.now().Since(m.at)
 }
 
 // Since makes the total of t begin at first, or, where that is none, sets it to when t
@@ -70,20 +70,20 @@ func (t *Times) failed(now instant) {
 
 // Span sums the times up. Where a step was not reached, what follows is 0.
 func (t *Times) Span() Span {
-	s := Span{Total: t.ended.since(t.started), Reused: t.granted != 0 && t.opening == nil}
+	s := Span{Total: t.ended.Since(t.started), Reused: t.granted != 0 && t.opening == nil}
 	if t.granted == 0 {
-		s.Queued = t.ended.since(t.asked)
+		s.Queued = t.ended.Since(t.asked)
 		return s
 	}
-	s.Queued = t.granted.since(t.asked)
+	s.Queued = t.granted.Since(t.asked)
 	if t.opening != nil {
 		s.Dial, s.TLS = t.opening.dial, t.opening.tls
 		s.Queued = max(0, s.Queued-s.Dial-s.TLS) // another call's dial may have begun before
 	}
 	if s.Whole = t.wrote != 0; t.wrote > t.granted {
-		s.Write = t.wrote.since(t.granted)
+		s.Write = t.wrote.Since(t.granted)
 		if t.first > t.wrote {
-			s.FirstByte = t.first.since(t.wrote)
+			s.FirstByte = t.first.Since(t.wrote)
 		}
 	}
 	return s

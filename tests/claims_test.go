@@ -76,13 +76,13 @@ func testsOfTheModule(t *testing.T) map[string]bool {
 }
 
 // The files that decide who gets which connection take the time as a parameter, and
-// start nothing. (gobreaker, which pool_breaker.go asks, looks at the clock by itself.)
+// start nothing. (gobreaker, which breaker.go asks, looks at the clock by itself.)
 func TestThePoolTakesTheTimeAsAParameter(t *testing.T) {
 	clock := map[string]bool{
 		"Now": true, "Since": true, "Until": true, "Sleep": true, "After": true, "AfterFunc": true,
 		"NewTimer": true, "NewTicker": true, "Tick": true,
 	}
-	files, err := filepath.Glob("../actors/pool*.go")
+	files, err := filepath.Glob("../actors/pool/*.go")
 	if err != nil || len(files) < 10 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}

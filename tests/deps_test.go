@@ -9,14 +9,16 @@ import (
 
 const module = "github.com/seed53b03582/troupe/"
 
-// TestDependenciesRunOneWay: examples → api → actors → conn → conn/http1, and what
+// TestDependenciesRunOneWay: examples → api → actors → conn → conn/http1, actors/pool
+// beside them knows nobody, and what
 // is not tests or examples knows nothing of them.
 func TestDependenciesRunOneWay(t *testing.T) {
 	allowed := map[string][]string{
 		"conn/http1":   {},
 		"conn/memory":  {}, // of use to tests, and to nothing else yet
 		"conn":         {"conn/http1"},
-		"actors":       {"conn", "conn/http1"},
+		"actors/pool":  {},
+		"actors":       {"actors/pool", "conn", "conn/http1"},
 		"api":          {"actors", "conn", "conn/http1", "api/internal"},
 		"api/internal": {"actors"},
 		"api/apitest":  {"api", "api/internal"},
@@ -40,7 +42,7 @@ func TestDependenciesRunOneWay(t *testing.T) {
 			}
 		}
 	}
-	for _, pkg := range []string{"conn/http1", "conn/memory", "conn", "actors", "api", "tests"} {
+	for _, pkg := range []string{"conn/http1", "conn/memory", "conn", "actors/pool", "actors", "api", "tests"} {
 		if !seen[pkg] {
 			t.Errorf("room %s was not found", pkg)
 		}
@@ -79,12 +81,27 @@ func TestTheCodecDoesNoIO(t *testing.T) {
 	}
 }
 
+// TestThePoolOnlyDecides: it can do no I/O, hold no lock and start nothing that waits.
+// gobreaker, which has a clock of its own, is the one exception.
+func TestThePoolOnlyDecides(t *testing.T) {
+	may := []string{"cmp", "container/heap", "errors", "fmt", "math", "time", "github.com/sony/gobreaker/v2"}
+	imports := strings.Fields(goList(t, "-f", `{{join .Imports " "}}`, "./actors/pool")[0])
+	if len(imports) == 0 {
+		t.Fatal("nothing was listed")
+	}
+	for _, name := range imports {
+		if !slices.Contains(may, name) {
+			t.Errorf("actors/pool imports %s", name)
+		}
+	}
+}
+
 // TestOnlyActorsKnowTheEngine: the actor engine and the breaker are details of one
 // room; Config.System alone names one of its types in api.
 func TestOnlyActorsKnowTheEngine(t *testing.T) {
 	may := map[string][]string{
 		"github.com/asynkron/protoactor-go": {"actors", "api", "examples"},
-		"github.com/sony/gobreaker/v2":      {"actors"},
+		"github.com/sony/gobreaker/v2":      {"actors", "actors/pool"},
 	}
 	for _, line := range goList(t, "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...") {
 		names := strings.Fields(line)
@@ -104,7 +121,7 @@ func room(pkg string) string {
 	if strings.HasPrefix(pkg, "api/internal/") {
 		return "api/internal"
 	}
-	if strings.HasPrefix(pkg, "conn/") || strings.HasPrefix(pkg, "api/") {
+	if strings.HasPrefix(pkg, "conn/") || strings.HasPrefix(pkg, "actors/") || strings.HasPrefix(pkg, "api/") {
 		return pkg
 	}
 	top, _, _ := strings.Cut(pkg, "/")

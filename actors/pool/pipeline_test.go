@@ -1,4 +1,4 @@
-package actors
+package pool
 
 import (
 	"fmt"
@@ -8,15 +8,15 @@ import (
 )
 
 // sharing makes a call one that may share a connection.
-func sharing(q *waiter) { q.shareable = true }
+func sharing(q *Waiter) { q.Shareable = true }
 
 // landed reports n answers, all well and in HTTP/1.1.
 func (w *world) landed(n, answers int) *world {
-	return w.landedAs(n, pipelineReport{n: answers, ok: answers, proven: true})
+	return w.landedAs(n, Report{N: answers, OK: answers, Proven: true})
 }
 
-func (w *world) landedAs(n int, t pipelineReport) *world {
-	w.p.callsEnded(w.now, w.seat(n), t)
+func (w *world) landedAs(n int, t Report) *world {
+	w.p.CallsEnded(w.now, w.seat(n), t)
 	w.took()
 	return w
 }
@@ -37,7 +37,7 @@ func TestCallsShareAConnectionUpToTheDepth(t *testing.T) {
 	w.ask("c", "x", sharing).want("c gets 1")
 	w.ask("d", "x", sharing).ask("e", "x", sharing).ask("f", "x", sharing).want()
 	w.landed(1, 1).want("d gets 1").landed(1, 2).want("e gets 1", "f gets 1")
-	if got := w.seat(1).inFlight(); got != 3 {
+	if got := w.seat(1).InFlight(); got != 3 {
 		t.Errorf("%d in flight, want 3", got)
 	}
 	w.landed(1, 3).want().ask("g", "x").want("g gets 1") // a plain one: it idled
@@ -55,7 +55,7 @@ func TestConnectionIsSharedOnlyWhenItHasAnswered(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, Config{MaxConnsPerOrigin: 1, PipelineDepth: 8})
 			w.ask("a", "x", sharing).up(1).ask("b", "x", sharing).ask("c", "x", sharing).want("dial 1", "a gets 1")
-			w.landedAs(1, pipelineReport{n: 1, ok: 1, proven: tt.proven}).want(tt.want...)
+			w.landedAs(1, Report{N: 1, OK: 1, Proven: tt.proven}).want(tt.want...)
 		})
 	}
 }
@@ -84,10 +84,10 @@ func TestWhatKeepsOthersFromJoining(t *testing.T) {
 		{"a call pinned to it", Config{}, func(w *world) { w.ask("pinned", "x", pinned(w, 1, nil)) }, []string{"pinned gets 1"}},
 		{"its age", Config{MaxConnAge: time.Minute}, func(w *world) { w.after(time.Hour) }, []string{"stop 1"}},
 		{"another origin that starves", Config{MaxConns: 1}, func(w *world) { w.ask("other", "y") }, []string{"stop 1"}},
-		{"a caller that gave up on it", Config{}, func(w *world) { w.p.connSilent(w.now, w.seat(1), outcomeFailed, 0) }, []string{"c gets 1"}},
-		{"its end", Config{}, func(w *world) { w.p.close(w.seat(1)) }, []string{"stop 1"}},
+		{"a caller that gave up on it", Config{}, func(w *world) { w.p.ConnSilent(w.now, w.seat(1), OutcomeFailed, 0) }, []string{"c gets 1"}},
+		{"its end", Config{}, func(w *world) { w.p.Close(w.seat(1)) }, []string{"stop 1"}},
 		{"a lease that waits", Config{}, func(w *world) {
-			w.ask("lease", "x", func(q *waiter) { q.lease, q.more().owner = true, &Owner{} })
+			w.ask("lease", "x", func(q *Waiter) { q.Lease, q.More().Owner = true, &Owner{} })
 		}, []string{"lease gets 1"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -101,14 +101,14 @@ func TestWhatKeepsOthersFromJoining(t *testing.T) {
 
 func TestAnswerEndsTheDoubt(t *testing.T) {
 	w := shared(t, Config{})
-	w.p.connSilent(w.now, w.seat(1), outcomeFailed, 0)
+	w.p.ConnSilent(w.now, w.seat(1), OutcomeFailed, 0)
 	w.ask("c", "x", sharing).want().landed(1, 1).want("c gets 1")
 }
 
 func TestProbeIsNotShared(t *testing.T) {
 	in(t, func(t *testing.T) {
 		w := newWorld(t, Config{MaxConnsPerOrigin: 1, PipelineDepth: 8, Breaker: Breaker{Failures: 1, OpenFor: time.Second, Probes: 2}})
-		w.ask("a", "x", sharing).up(1).landedAs(1, pipelineReport{n: 1, failed: 1, row: 1, proven: true}).want("dial 1", "a gets 1", "breaker open")
+		w.ask("a", "x", sharing).up(1).landedAs(1, Report{N: 1, Failed: 1, Row: 1, Proven: true}).want("dial 1", "a gets 1", "breaker open")
 		w.outlast(time.Second)
 		w.ask("b", "x", sharing).want("breaker half-open", "b gets 1")
 		w.ask("c", "x", sharing).want() // the second probe
@@ -120,10 +120,10 @@ func TestProbeIsNotShared(t *testing.T) {
 func TestProbeThatLeavesMakesRoomForAnother(t *testing.T) {
 	in(t, func(t *testing.T) {
 		w := newWorld(t, Config{MaxConnsPerOrigin: 1, PipelineDepth: 8, Breaker: Breaker{Failures: 1, OpenFor: time.Second}})
-		w.ask("a", "x", sharing).up(1).landedAs(1, pipelineReport{n: 1, failed: 1, row: 1, proven: true}).want("dial 1", "a gets 1", "breaker open")
+		w.ask("a", "x", sharing).up(1).landedAs(1, Report{N: 1, Failed: 1, Row: 1, Proven: true}).want("dial 1", "a gets 1", "breaker open")
 		w.outlast(time.Second)
 		w.ask("b", "x", sharing).want("breaker half-open", "b gets 1")
-		w.landedAs(1, pipelineReport{n: 1}).want() // never written
+		w.landedAs(1, Report{N: 1}).want() // never written
 		w.ask("c", "x", sharing).want("c gets 1").landed(1, 1).want("breaker closed")
 	})
 }
@@ -142,18 +142,18 @@ func TestPlainCallWithADialOfItsOwnHoldsNobodyUp(t *testing.T) {
 func TestGivenBackPlaceIsTaken(t *testing.T) {
 	w := shared(t, Config{PipelineDepth: 2})
 	w.ask("c", "x", sharing).want()
-	w.p.giveBack(w.now, w.seat(1), nil)
+	w.p.GiveBack(w.now, w.seat(1), nil)
 	w.took()
 	w.want("c gets 1")
 	w.landed(1, 1)
-	w.p.giveBack(w.now, w.seat(1), nil)
+	w.p.GiveBack(w.now, w.seat(1), nil)
 	w.took()
 	w.ask("plain", "x").want("plain gets 1")
 }
 
 func TestDrainEndsASharedConnectionWhenAllAreAnswered(t *testing.T) {
 	w := shared(t, Config{})
-	w.p.drain(w.now)
+	w.p.Drain(w.now)
 	w.took()
 	w.ask("c", "x", sharing).want("c refused: session closed")
 	w.landed(1, 1).want().landed(1, 1).want("stop 1")
@@ -161,7 +161,7 @@ func TestDrainEndsASharedConnectionWhenAllAreAnswered(t *testing.T) {
 
 func TestSharedConnectionThatEndsIsReplaced(t *testing.T) {
 	w := shared(t, Config{})
-	w.gone(1, outcomeNeutral).want()
+	w.gone(1, OutcomeNeutral).want()
 	w.landed(1, 2).want() // a report that comes late
 	w.ask("c", "x", sharing).want("dial 2").up(2).want("c gets 2")
 }
@@ -169,42 +169,42 @@ func TestSharedConnectionThatEndsIsReplaced(t *testing.T) {
 func TestBreakerHearsOfEveryAnswer(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		t    pipelineReport
+		t    Report
 		open bool
 	}{
-		{"four in a row", pipelineReport{n: 9, ok: 5, failed: 4, row: 4}, false},
-		{"five in a row", pipelineReport{n: 9, ok: 4, failed: 5, row: 5}, true},
-		{"five, not in a row", pipelineReport{n: 12, ok: 7, failed: 5}, false},
-		{"all", pipelineReport{n: 5, failed: 5, row: 5}, true},
+		{"four in a row", Report{N: 9, OK: 5, Failed: 4, Row: 4}, false},
+		{"five in a row", Report{N: 9, OK: 4, Failed: 5, Row: 5}, true},
+		{"five, not in a row", Report{N: 12, OK: 7, Failed: 5}, false},
+		{"all", Report{N: 5, Failed: 5, Row: 5}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, Config{PipelineDepth: 64, Breaker: Breaker{Ratio: -1}})
 			w.ask("a", "x", sharing).up(1).landed(1, 1)
-			for i := range tt.t.n {
+			for i := range tt.t.N {
 				w.ask(fmt.Sprint(i), "x", sharing)
 			}
 			w.landedAs(1, tt.t)
 			if got := slices.Contains(w.log, "breaker open"); got != tt.open {
 				t.Errorf("opened: %v, want %v", got, tt.open)
 			}
-			o := w.seat(1).origin
-			if got := o.breaker.window.all; got != tt.t.n+1 && !tt.open {
-				t.Errorf("the window holds %d, want %d", got, tt.t.n+1)
+			o := w.seat(1).Origin
+			if got := o.breaker.window.all; got != tt.t.N+1 && !tt.open {
+				t.Errorf("the window holds %d, want %d", got, tt.t.N+1)
 			}
 		})
 	}
 }
 
 func TestLandingsAddUp(t *testing.T) {
-	var sum pipelineReport
-	for _, t := range []pipelineReport{{n: 2, ok: 1, failed: 1, row: 1, at: 1, keep: 5}, {n: 1, failed: 1, row: 1, at: 2, proven: true}, {n: 1}} {
-		sum.add(t)
+	var sum Report
+	for _, t := range []Report{{N: 2, OK: 1, Failed: 1, Row: 1, At: 1, Keep: 5}, {N: 1, Failed: 1, Row: 1, At: 2, Proven: true}, {N: 1}} {
+		sum.Add(t)
 	}
-	if want := (pipelineReport{n: 4, ok: 1, failed: 2, row: 2, at: 2, proven: true}); sum != want {
+	if want := (Report{N: 4, OK: 1, Failed: 2, Row: 2, At: 2, Proven: true}); sum != want {
 		t.Errorf("got %+v, want %+v", sum, want)
 	}
-	sum.add(pipelineReport{n: 2, ok: 1, failed: 1, row: 1, at: 3})
-	if sum.row != 1 || sum.n != 6 {
+	sum.Add(Report{N: 2, OK: 1, Failed: 1, Row: 1, At: 3})
+	if sum.Row != 1 || sum.N != 6 {
 		t.Errorf("got %+v", sum)
 	}
 }

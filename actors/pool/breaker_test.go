@@ -1,4 +1,4 @@
-package actors
+package pool
 
 import (
 	"math"
@@ -11,12 +11,12 @@ import (
 func TestBreakerRatioNeedsItsMinimum(t *testing.T) {
 	cfg := Breaker{Failures: -1, Ratio: 0.5, MinRequests: 4, Window: 10 * time.Second}.withDefaults()
 	b := newBreaker(cfg, "x", nil)
-	for i, out := range []outcome{outcomeFailed, outcomeOK, outcomeFailed} {
+	for i, out := range []Outcome{OutcomeFailed, OutcomeOK, OutcomeFailed} {
 		if b.report(0, out, nil); b.open() {
 			t.Fatalf("open after %d of the 4 requests it needs", i+1)
 		}
 	}
-	if b.report(0, outcomeFailed, nil); !b.open() {
+	if b.report(0, OutcomeFailed, nil); !b.open() {
 		t.Error("closed with 3 of 4 failed")
 	}
 }
@@ -25,10 +25,10 @@ func TestBreakerForgetsWhatLeftTheWindow(t *testing.T) {
 	cfg := Breaker{Failures: -1, Ratio: 0.5, MinRequests: 4, Window: 10 * time.Second}.withDefaults()
 	b := newBreaker(cfg, "x", nil)
 	for range 3 {
-		b.report(0, outcomeFailed, nil)
+		b.report(0, OutcomeFailed, nil)
 	}
-	later := instant(0).add(10 * time.Second)
-	if b.report(later, outcomeFailed, nil); b.open() {
+	later := Instant(0).Add(10 * time.Second)
+	if b.report(later, OutcomeFailed, nil); b.open() {
 		t.Error("open by failures older than the window")
 	}
 	if b.window.all != 1 || b.window.failed != 1 {
@@ -40,10 +40,10 @@ func TestBreakerForgetsWhatLeftTheWindow(t *testing.T) {
 func TestBreakerTripsOnFailuresSlowerThanTheWindow(t *testing.T) {
 	cfg := Breaker{Failures: 3, Window: time.Second}.withDefaults()
 	b := newBreaker(cfg, "x", nil)
-	var now instant
+	var now Instant
 	for range 3 {
-		now = now.add(5 * time.Second)
-		b.report(now, outcomeFailed, nil)
+		now = now.Add(5 * time.Second)
+		b.report(now, OutcomeFailed, nil)
 	}
 	if !b.open() {
 		t.Error("three failures in a row did not open it")
@@ -54,8 +54,8 @@ func TestBreakerStates(t *testing.T) {
 	var seen []string
 	cfg := Breaker{Failures: 1, OpenFor: 5 * time.Second, Probes: 2}.withDefaults()
 	b := newBreaker(cfg, "x", func(_, to gobreaker.State) { seen = append(seen, to.String()) })
-	b.report(0, outcomeFailed, nil)
-	at := instant(0).add(cfg.OpenFor)
+	b.report(0, OutcomeFailed, nil)
+	at := Instant(0).Add(cfg.OpenFor)
 	if _, err := b.admit(at - 1); err != ErrCircuitOpen {
 		t.Fatalf("open: admitted with %v", err)
 	}
@@ -65,14 +65,14 @@ func TestBreakerStates(t *testing.T) {
 	if err1 != nil || err2 != nil || err3 != ErrCircuitOpen {
 		t.Fatalf("half-open with 2 probes: %v, %v, %v", err1, err2, err3)
 	}
-	b.report(at, outcomeNeutral, first) // left without a result: another may go
+	b.report(at, OutcomeNeutral, first) // left without a result: another may go
 	third, err := b.admit(at)
 	if err != nil {
 		t.Fatalf("the place of a neutral probe was not free: %v", err)
 	}
-	b.report(at, outcomeFailed, nil) // what began before says nothing now
-	b.report(at, outcomeOK, second)
-	b.report(at, outcomeOK, third)
+	b.report(at, OutcomeFailed, nil) // what began before says nothing now
+	b.report(at, OutcomeOK, second)
+	b.report(at, OutcomeOK, third)
 	if b.state != gobreaker.StateClosed || b.row != 0 {
 		t.Errorf("after 2 good probes: %v, %d failures in a row", b, b.row)
 	}
@@ -85,16 +85,16 @@ func TestBreakerStates(t *testing.T) {
 // for all of OpenFor.
 func TestBreakerLateProbe(t *testing.T) {
 	cfg := Breaker{Failures: 1, OpenFor: 5 * time.Second, Probes: 2}.withDefaults()
-	for _, late := range []outcome{outcomeNeutral, outcomeOK, outcomeFailed} {
+	for _, late := range []Outcome{OutcomeNeutral, OutcomeOK, OutcomeFailed} {
 		b := newBreaker(cfg, "x", nil)
-		b.report(0, outcomeFailed, nil)
-		at := instant(0).add(cfg.OpenFor)
+		b.report(0, OutcomeFailed, nil)
+		at := Instant(0).Add(cfg.OpenFor)
 		first, _ := b.admit(at)
 		second, _ := b.admit(at)
-		if !b.report(at, outcomeFailed, first) || b.report(at+1, late, second) {
+		if !b.report(at, OutcomeFailed, first) || b.report(at+1, late, second) {
 			t.Error("not opened by the first, or opened by the second")
 		}
-		again := at.add(cfg.OpenFor)
+		again := at.Add(cfg.OpenFor)
 		if _, err := b.admit(again - 1); err != ErrCircuitOpen || !b.open() {
 			t.Errorf("after a probe that failed and one that ended with %d: %v, %v", late, b, err)
 		}
@@ -106,14 +106,14 @@ func TestBreakerLateProbe(t *testing.T) {
 
 func TestInstantsSaturate(t *testing.T) {
 	for _, c := range []struct {
-		from instant
+		from Instant
 		d    time.Duration
-		want instant
+		want Instant
 	}{
-		{5, math.MaxInt64, never}, {0, math.MaxInt64, never}, {never, 1, never}, {never, 0, never},
+		{5, math.MaxInt64, Never}, {0, math.MaxInt64, Never}, {Never, 1, Never}, {Never, 0, Never},
 		{5, 2, 7}, {5, 0, 5}, {5, -2, 3},
 	} {
-		if got := c.from.add(c.d); got != c.want {
+		if got := c.from.Add(c.d); got != c.want {
 			t.Errorf("%d + %d: %d, want %d", c.from, c.d, got, c.want)
 		}
 	}
@@ -122,7 +122,7 @@ func TestInstantsSaturate(t *testing.T) {
 func TestBreakerDisabled(t *testing.T) {
 	b := newBreaker(Breaker{Disabled: true}.withDefaults(), "x", nil)
 	for range 100 {
-		b.report(0, outcomeFailed, nil)
+		b.report(0, OutcomeFailed, nil)
 	}
 	if p, err := b.admit(0); p != nil || err != nil || b.String() != "disabled" {
 		t.Errorf("disabled: %v, %v, %v", p, err, b)

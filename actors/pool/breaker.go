@@ -1,4 +1,4 @@
-package actors
+package pool
 
 import (
 	"errors"
@@ -8,27 +8,27 @@ import (
 	"github.com/sony/gobreaker/v2"
 )
 
-// instant is a moment: nanoseconds since the scheduler started.
-type instant int64
+// Instant is a moment: nanoseconds since the scheduler started.
+type Instant int64
 
-func (t instant) since(from instant) time.Duration { return time.Duration(t - from) }
+func (t Instant) Since(from Instant) time.Duration { return time.Duration(t - from) }
 
-// add is the moment d later; what would be beyond all numbers is never.
-func (t instant) add(d time.Duration) instant {
-	if d > time.Duration(never-t) {
-		return never
+// Add is the moment d later; what would be beyond all numbers is never.
+func (t Instant) Add(d time.Duration) Instant {
+	if d > time.Duration(Never-t) {
+		return Never
 	}
-	return t + instant(d)
+	return t + Instant(d)
 }
 
-// outcome is what an exchange, or a dial, says about its origin.
-type outcome uint8
+// Outcome is what an exchange, or a dial, says about its origin.
+type Outcome uint8
 
 const (
-	outcomeNeutral outcome = iota // nothing: the caller's doing, or this machine's
-	outcomeOK
-	outcomeFailed
-	outcomeLate // its caller's deadline came first: pace.judge decides
+	OutcomeNeutral Outcome = iota // nothing: the caller's doing, or this machine's
+	OutcomeOK
+	OutcomeFailed
+	OutcomeLate // its caller's deadline came first: pace.judge decides
 )
 
 var (
@@ -40,14 +40,14 @@ var (
 type probe func(error)
 
 // settle tells gobreaker how the probe ended; a nil probe has nothing to tell.
-func (p probe) settle(out outcome) {
+func (p probe) settle(out Outcome) {
 	if p == nil {
 		return
 	}
 	switch out {
-	case outcomeOK:
+	case OutcomeOK:
 		p(nil)
-	case outcomeFailed:
+	case OutcomeFailed:
 		p(errFailed)
 	default:
 		p(errExcluded) // makes room for another probe
@@ -62,7 +62,7 @@ func (p probe) settle(out outcome) {
 // since gobreaker looks at a clock of its own.
 //
 //	state      event                       next       effect
-//	closed     failure, thresholds passed  open       all who wait are held or rejected (pool_hold.go)
+//	closed     failure, thresholds passed  open       all who wait are held or rejected (hold.go)
 //	open       call                        open       held or rejected
 //	open       call, OpenFor over          half-open  let through as a probe
 //	half-open  call, Probes under way      half-open  held or rejected
@@ -72,7 +72,7 @@ type breaker struct {
 	cfg   Breaker
 	gate  *gobreaker.TwoStepCircuitBreaker[any] // nil: disabled
 	state gobreaker.State                       // as OnStateChange last said
-	until instant                               // open: when the next call probes
+	until Instant                               // open: when the next call probes
 
 	row     int // failures in a row
 	window  window
@@ -113,7 +113,7 @@ func (b *breaker) closed() bool { return b.state == gobreaker.StateClosed }
 func (b *breaker) open() bool { return b.state == gobreaker.StateOpen }
 
 // admit decides over a new call. In half-open it returns a probe, to be settled.
-func (b *breaker) admit(now instant) (probe, error) {
+func (b *breaker) admit(now Instant) (probe, error) {
 	if b.closed() {
 		return nil, nil
 	}
@@ -133,14 +133,14 @@ func (b *breaker) admit(now instant) (probe, error) {
 
 // report takes in how an exchange or a dial ended. p is its probe, if it was one. It
 // tells whether that has opened the breaker.
-func (b *breaker) report(now instant, out outcome, p probe) (opened bool) {
+func (b *breaker) report(now Instant, out Outcome, p probe) (opened bool) {
 	was := b.state
 	switch {
 	case p != nil:
 		p.settle(out)
-	case out == outcomeNeutral || b.gate == nil || !b.closed():
+	case out == OutcomeNeutral || b.gate == nil || !b.closed():
 		return false // what began before the breaker opened says nothing new
-	case out == outcomeOK:
+	case out == OutcomeOK:
 		b.window.add(now, false)
 		b.row = 0
 		return false
@@ -152,7 +152,7 @@ func (b *breaker) report(now instant, out outcome, p probe) (opened bool) {
 		}
 	}
 	if opened = b.open() && was != b.state; opened {
-		b.until = now.add(max(b.cfg.OpenFor, 2*time.Nanosecond)) // past gobreaker's own, be the clock that of a test
+		b.until = now.Add(max(b.cfg.OpenFor, 2*time.Nanosecond)) // past gobreaker's own, be the clock that of a test
 	}
 	return opened
 }
@@ -187,7 +187,7 @@ func newWindow(span time.Duration) window { return window{span: max(span/10, 1)}
 
 func (w *window) clear() { *w = window{span: w.span, at: w.at} }
 
-func (w *window) add(now instant, failed bool) {
+func (w *window) add(now Instant, failed bool) {
 	w.roll(now)
 	s := &w.slots[w.at%int64(len(w.slots))]
 	s.all++
@@ -199,7 +199,7 @@ func (w *window) add(now instant, failed bool) {
 }
 
 // roll drops what has left the window.
-func (w *window) roll(now instant) {
+func (w *window) roll(now Instant) {
 	at := int64(now) / int64(w.span)
 	if at == w.at {
 		return

@@ -1,4 +1,4 @@
-package actors
+package pool
 
 import (
 	"container/heap"
@@ -6,8 +6,8 @@ import (
 )
 
 // alarm makes tick attend to o at that moment, if not before.
-func (p *pool) alarm(o *origin, at instant) {
-	if at == never || o.alarmAt != 0 && o.alarmAt <= at {
+func (p *Pool) alarm(o *Origin, at Instant) {
+	if at == Never || o.alarmAt != 0 && o.alarmAt <= at {
 		return
 	}
 	o.alarmAt = at
@@ -15,10 +15,10 @@ func (p *pool) alarm(o *origin, at instant) {
 	p.wakeAt(at)
 }
 
-// tick: time has passed. It does what was due and sets wake to when it wants to
+// Tick: time has passed. It does what was due and sets wake to when it wants to
 // be called again.
-func (p *pool) tick(now instant) {
-	p.wake = never
+func (p *Pool) Tick(now Instant) {
+	p.Wake = Never
 	for len(p.alarms) > 0 && p.alarms[0].at <= now {
 		a := heap.Pop(&p.alarms).(alarm)
 		if a.o.alarmAt == a.at {
@@ -38,7 +38,7 @@ func (p *pool) tick(now instant) {
 
 // sweep ends idle connections whose time is over and, when it is due, lists the
 // rest for a look at their sockets.
-func (p *pool) sweep(now instant) {
+func (p *Pool) sweep(now Instant) {
 	due := p.sweepAt != 0 && p.sweepAt <= now
 	if !due && now < p.expiry {
 		p.wakeAt(p.expiry)
@@ -47,19 +47,19 @@ func (p *pool) sweep(now instant) {
 		}
 		return
 	}
-	p.expiry = never
-	p.listMostRecent()
-	for _, l := range []*list[*entry]{&p.idle, &p.owned} {
-		for k := l.front; k != nil; {
-			e := k.of
-			k = k.next
+	p.expiry = Never
+	p.ListMostRecent()
+	for _, l := range []*List[*Entry]{&p.idle, &p.owned} {
+		for k := l.Front; k != nil; {
+			e := k.Of
+			k = k.Next
 			switch {
 			case !e.usable(now):
 				p.stop(e)
 				continue
 			case due:
-				e.origin.doubtIdleLimit(now, e, p.sweepInterval())
-				p.suspects = append(p.suspects, suspect{e, e.idleSince})
+				e.Origin.doubtIdleLimit(now, e, p.sweepInterval())
+				p.Suspects = append(p.Suspects, Suspect{e, e.idleSince})
 			}
 			if at := e.expires(); at != 0 {
 				p.expiry = min(p.expiry, at)
@@ -68,17 +68,17 @@ func (p *pool) sweep(now instant) {
 	}
 	p.wakeAt(p.expiry)
 	switch {
-	case p.idle.len()+p.owned.len() == 0:
+	case p.idle.Len()+p.owned.Len() == 0:
 		p.sweepAt = 0
 	case due:
-		p.sweepAt = now.add(p.sweepInterval())
+		p.sweepAt = now.Add(p.sweepInterval())
 	}
 	if p.sweepAt != 0 {
 		p.wakeAt(p.sweepAt)
 	}
 }
 
-func (p *pool) sweepInterval() time.Duration {
+func (p *Pool) sweepInterval() time.Duration {
 	every := sweepEvery
 	for _, d := range []time.Duration{p.cfg.IdleTimeout, p.cfg.MaxConnAge} {
 		if d > 0 {
@@ -88,55 +88,55 @@ func (p *pool) sweepInterval() time.Duration {
 	return max(every, sweepAtLeast)
 }
 
-// suspicious: the socket of a connection that had been idle since since has
+// Suspicious: the socket of a connection that had been idle since since has
 // something to see. If it has not been used in between, its actor shall look.
-func (p *pool) suspicious(e *entry, since instant) {
-	idle := e.state == entryIdle || e.state == entryOwned && e.inIdle.in == &p.owned
+func (p *Pool) Suspicious(e *Entry, since Instant) {
+	idle := e.State == entryIdle || e.State == EntryOwned && e.inIdle.in == &p.owned
 	if !idle || e.idleSince != since {
 		return
 	}
 	p.unlist(e)
-	e.state = entryLooking
-	p.do(effLook, nil, e)
+	e.State = entryLooking
+	p.do(EffLook, nil, e)
 }
 
 // noteEmpty remembers since when an origin has nothing to schedule.
-func (p *pool) noteEmpty(now instant, o *origin) {
+func (p *Pool) noteEmpty(now Instant, o *Origin) {
 	if !o.isEmpty() {
 		return
 	}
 	o.empty.remove()
 	o.emptyAt = now
 	p.empty.pushBack(&o.empty, o)
-	p.wakeAt(now.add(forgetAfter))
-	for p.empty.len() > maxEmpty {
-		p.drop(p.empty.front.of)
+	p.wakeAt(now.Add(forgetAfter))
+	for p.empty.Len() > maxEmpty {
+		p.drop(p.empty.Front.Of)
 	}
 }
 
 // forget drops the origins that have been empty for long.
-func (p *pool) forget(now instant) {
-	for k := p.empty.front; k != nil; k = p.empty.front {
-		due := k.of.emptyAt.add(forgetAfter)
+func (p *Pool) forget(now Instant) {
+	for k := p.empty.Front; k != nil; k = p.empty.Front {
+		due := k.Of.emptyAt.Add(forgetAfter)
 		if now < due {
 			p.wakeAt(due)
 			return
 		}
-		p.drop(k.of)
+		p.drop(k.Of)
 	}
 }
 
-func (p *pool) drop(o *origin) {
+func (p *Pool) drop(o *Origin) {
 	o.empty.remove()
 	o.starving.remove()
 	o.all.remove()
-	p.dropped = append(p.dropped, o)
+	p.Dropped = append(p.Dropped, o)
 }
 
 // alarm is when an origin wants to be served again.
 type alarm struct {
-	at instant
-	o  *origin
+	at Instant
+	o  *Origin
 }
 
 // alarms is a heap, the earliest first.

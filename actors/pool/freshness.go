@@ -1,4 +1,4 @@
-package actors
+package pool
 
 import "time"
 
@@ -29,21 +29,21 @@ const (
 )
 
 // takes tells whether w is content with e.
-func (w *waiter) takes(now instant, e *entry) bool {
-	switch w.freshness {
+func (w *Waiter) takes(now Instant, e *Entry) bool {
+	switch w.Freshness {
 	case FreshnessAny:
 		return true
 	case FreshnessRecent:
-		return now.since(e.usedAt) <= e.safelyIdle()
+		return now.Since(e.usedAt) <= e.safelyIdle()
 	}
 	return now <= e.usedAt
 }
 
 // safelyIdle is how long e may have been idle and still be certain, as far as one
 // can be, not to be closed by its server at this moment.
-func (e *entry) safelyIdle() time.Duration {
+func (e *Entry) safelyIdle() time.Duration {
 	limit := e.keep // what the server said
-	if learnt := e.origin.idleLimit; learnt > 0 && (limit == 0 || learnt < limit) {
+	if learnt := e.Origin.idleLimit; learnt > 0 && (limit == 0 || learnt < limit) {
 		limit = learnt
 	}
 	if limit == 0 {
@@ -54,8 +54,8 @@ func (e *entry) safelyIdle() time.Duration {
 
 // learnIdleLimit takes in that the origin closed e while it idled. The FIN came
 // some time after the last sweep.
-func (o *origin) learnIdleLimit(now instant, e *entry, sweep time.Duration) {
-	limit := max(now.since(e.usedAt)-sweep, leastIdleLimit)
+func (o *Origin) learnIdleLimit(now Instant, e *Entry, sweep time.Duration) {
+	limit := max(now.Since(e.usedAt)-sweep, leastIdleLimit)
 	if o.idleLimit == 0 || limit < o.idleLimit {
 		o.idleLimit = limit
 	}
@@ -63,16 +63,16 @@ func (o *origin) learnIdleLimit(now instant, e *entry, sweep time.Duration) {
 
 // doubtIdleLimit takes in that e still idles well past the limit that was learnt:
 // what had ended that other connection was something else.
-func (o *origin) doubtIdleLimit(now instant, e *entry, sweep time.Duration) {
-	if o.idleLimit > 0 && now.since(e.usedAt) > o.idleLimit+3*sweep {
+func (o *Origin) doubtIdleLimit(now Instant, e *Entry, sweep time.Duration) {
+	if o.idleLimit > 0 && now.Since(e.usedAt) > o.idleLimit+3*sweep {
 		o.idleLimit = 0
 	}
 }
 
 // renewIdle makes room for dials of o's own where all that idle are too old for
 // the calls that wait.
-func (p *pool) renewIdle(o *origin) {
-	for o.making < o.lacking() && o.idle.len() > 0 {
-		p.makeRoom(o, o.idle.front.of)
+func (p *Pool) renewIdle(o *Origin) {
+	for o.making < o.lacking() && o.idle.Len() > 0 {
+		p.makeRoom(o, o.idle.Front.Of)
 	}
 }

@@ -1,15 +1,9 @@
-package actors
+package pool
 
 import (
 	"context"
-	"errors"
-	"net"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"github.com/seed53b03582/troupe/conn"
 )
 
 func TestDialThatHangsIsNotWaitedFor(t *testing.T) {
@@ -44,7 +38,7 @@ func TestEachWhoWaitsGetsAnotherDial(t *testing.T) {
 }
 
 func TestDialsThatHangAreStartedEverMoreSeldom(t *testing.T) {
-	w := newWorld(t, Config{DialTimeout: -1})
+	w := newWorld(t, Config{})
 	w.ask("a", "x").want("dial 1")
 	for _, next := range []time.Duration{1, 2, 4, 8, 16, 32, 32, 32} {
 		w.pass(next*leastHang - 1).want().pass(1)
@@ -78,7 +72,7 @@ func TestDialsInPlaceOfOthersKeepTheLimits(t *testing.T) {
 			w.p.stop(w.seat(1))
 			w.took()
 			w.log = nil
-			w.gone(1, outcomeNeutral).want("dial 3").up(3).want(c.then...).idle(3).want("b gets 3")
+			w.gone(1, OutcomeNeutral).want("dial 3").up(3).want(c.then...).idle(3).want("b gets 3")
 		})
 	}
 }
@@ -88,7 +82,7 @@ func TestDialsInPlaceOfOthersKeepTheLimits(t *testing.T) {
 func TestDialThatHangsAtMaxConns(t *testing.T) {
 	w := newWorld(t, Config{MaxConns: 2})
 	w.ask("o", "other").up(1).idle(1).ask("a", "x").want("dial 1", "o gets 1", "dial 2")
-	w.pass(leastHang).want("stop 1").gone(1, outcomeNeutral).want("dial 3").up(3).want("a gets 3")
+	w.pass(leastHang).want("stop 1").gone(1, OutcomeNeutral).want("dial 3").up(3).want("a gets 3")
 }
 
 func TestFreshLaneDoesNotWaitForADialThatHangs(t *testing.T) {
@@ -113,13 +107,13 @@ func TestOneShotCallHasOneDial(t *testing.T) {
 func TestDialThatHungFailsNobodyWhoCameLater(t *testing.T) {
 	w := newWorld(t, Config{})
 	w.ask("a", "x").leave("a").pass(9*time.Second).ask("b", "x").want("dial 1", "a refused: left", "dial 2")
-	w.after(time.Millisecond).gone(1, outcomeFailed).want().up(2).want("b gets 2")
-	w.ask("c", "x").pass(leastHang).want("dial 3", "dial 4").after(9*time.Second).gone(3, outcomeFailed).want("c refused: no route")
-	o := w.calls["c"].origin
+	w.after(time.Millisecond).gone(1, OutcomeFailed).want().up(2).want("b gets 2")
+	w.ask("c", "x").pass(leastHang).want("dial 3", "dial 4").after(9*time.Second).gone(3, OutcomeFailed).want("c refused: no route")
+	o := w.calls["c"].Origin
 	if o.failures != 2 {
 		t.Errorf("%d failures", o.failures)
 	}
-	w.after(leastHang).gone(4, outcomeFailed).want()
+	w.after(leastHang).gone(4, OutcomeFailed).want()
 	if o.failures != 2 {
 		t.Errorf("a dial in place of another counted beside it: %d failures", o.failures)
 	}
@@ -128,64 +122,9 @@ func TestDialThatHungFailsNobodyWhoCameLater(t *testing.T) {
 func TestDialThatTimesOutAfterAnotherSucceeded(t *testing.T) {
 	w := newWorld(t, Config{Breaker: Breaker{Failures: 1}})
 	w.ask("a", "x").pass(leastHang).up(2).want("dial 1", "dial 2", "a gets 2").after(10 * time.Second)
-	w.p.closed(w.now, w.seat(1), end{out: outcomeFailed, err: context.DeadlineExceeded, timedOut: true})
+	w.p.Closed(w.now, w.seat(1), End{Outcome: OutcomeFailed, Err: context.DeadlineExceeded, TimedOut: true})
 	w.took()
 	w.want().ask("b", "x").want("dial 3")
 }
 
-func lane(l Freshness) func(*waiter) { return func(q *waiter) { q.freshness = l } }
-
-// Whole: the first dial never ends.
-func TestCallIsServedBesideADialThatHangs(t *testing.T) {
-	in(t, func(t *testing.T) {
-		var first atomic.Bool
-		m := &memory{serve: answering(greeting), dial: func(ctx context.Context) error {
-			if first.Swap(true) {
-				return nil
-			}
-			<-ctx.Done()
-			return ctx.Err()
-		}}
-		s := m.start(t, Config{})
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
-		_, err := get(ctx, s)
-		wantError(t, err, conn.OpDial, conn.SentNothing, context.DeadlineExceeded)
-		began := time.Now()
-		body, err := get(t.Context(), s)
-		wantBody(t, body, err)
-		if took := time.Since(began); took != 150*time.Millisecond || m.dials.Load() != 2 {
-			t.Errorf("served after %v by %d dials", took, m.dials.Load())
-		}
-		time.Sleep(time.Minute) // the first has run into DialTimeout
-		if o := s.Snapshot().Origins[0]; o.Failures != 0 || o.Backoff != 0 {
-			t.Errorf("it counted: %+v", o)
-		}
-	})
-}
-
-// The first dial was another call's: that it timed out is not this call's context ending.
-func TestTimeoutOfAnothersDial(t *testing.T) {
-	in(t, func(t *testing.T) {
-		m := &memory{dial: func(ctx context.Context) error {
-			<-ctx.Done()
-			return &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
-		}}
-		s := m.start(t, Config{MaxDialsPerOrigin: 1, DialTimeout: time.Second})
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		defer cancel()
-		get(ctx, s)
-		_, err := get(t.Context(), s)
-		var e *conn.Error
-		var op *net.OpError
-		if !errors.As(err, &e) || e.Op != conn.OpDial || !e.Timeout() || !errors.As(err, &op) {
-			t.Fatalf("got %v", err)
-		}
-		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-			t.Errorf("%v is taken for the end of this call's context", err)
-		}
-		_, err = get(t.Context(), s) // its own
-		wantError(t, err, conn.OpDial, conn.SentNothing, context.DeadlineExceeded)
-		synctest.Wait()
-	})
-}
+func lane(l Freshness) func(*Waiter) { return func(q *Waiter) { q.Freshness = l } }

@@ -1,4 +1,4 @@
-package actors
+package pool
 
 import (
 	"cmp"
@@ -12,7 +12,7 @@ import (
 type pace struct {
 	typical time.Duration // the recent median of its answers; 0: there was none
 	silence time.Duration // for which it was waited in vain since the last, by callers in a hurry
-	counted instant       // up to when that is taken
+	counted Instant       // up to when that is taken
 }
 
 const (
@@ -43,17 +43,17 @@ func (p *pace) answered(took time.Duration) {
 
 // judge tells what it says about the origin that a caller's deadline passed, at now,
 // after the origin had been at work for had.
-func (p *pace) judge(now instant, had time.Duration) outcome {
+func (p *pace) judge(now Instant, had time.Duration) Outcome {
 	least := cmp.Or(p.typical, firstAnswer)
 	if had >= least {
-		return outcomeFailed
+		return OutcomeFailed
 	}
-	if from := max(now-instant(had), p.counted); from < now {
-		p.silence += now.since(from) // those who wait at the same time count once
+	if from := max(now-Instant(had), p.counted); from < now {
+		p.silence += now.Since(from) // those who wait at the same time count once
 		p.counted = now
 	}
 	if p.silence >= max(longSilence, timesSilent*least) {
-		return outcomeFailed
+		return OutcomeFailed
 	}
-	return outcomeNeutral
+	return OutcomeNeutral
 }

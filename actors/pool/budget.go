@@ -1,4 +1,4 @@
-package actors
+package pool
 
 import "time"
 
@@ -23,14 +23,14 @@ type budget struct {
 func newBudget(cfg Budget) budget { return budget{cfg: cfg, sent: newWindow(cfg.Window)} }
 
 // request counts a call's first try.
-func (b *budget) request(now instant) {
+func (b *budget) request(now Instant) {
 	if b.cfg.Window > 0 {
 		b.sent.add(now, false)
 	}
 }
 
 // retry counts one more try, or refuses it.
-func (b *budget) retry(now instant) bool {
+func (b *budget) retry(now Instant) bool {
 	if b.cfg.Window <= 0 || b.cfg.Ratio < 0 {
 		return true
 	}

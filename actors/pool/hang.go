@@ -1,4 +1,4 @@
-package actors
+package pool
 
 import "time"
 
@@ -22,12 +22,12 @@ const (
 
 // hangsAfter is how long a dial to o may take before it is taken for one that hangs:
 // twice as long each time that those started instead have hung too.
-func (o *origin) hangsAfter() time.Duration {
+func (o *Origin) hangsAfter() time.Duration {
 	return max(leastHang, timesUsual*o.dialTime) << o.rounds
 }
 
 // learnDialTime takes in that a dial took so long.
-func (o *origin) learnDialTime(took time.Duration) {
+func (o *Origin) learnDialTime(took time.Duration) {
 	if o.dialTime == 0 {
 		o.dialTime = took
 	}
@@ -36,8 +36,8 @@ func (o *origin) learnDialTime(took time.Duration) {
 }
 
 // noticeHanging marks the dials that hang, where somebody waits.
-func (p *pool) noticeHanging(now instant, o *origin) {
-	if p.cfg.Fresh || o.dialing.len() == o.hanging || o.waiters.len()+o.held.len() == 0 {
+func (p *Pool) noticeHanging(now Instant, o *Origin) {
+	if p.cfg.Fresh || o.dialing.Len() == o.hanging || o.waiters.Len()+o.held.Len() == 0 {
 		return
 	}
 	if o.hanging == 0 {
@@ -45,12 +45,12 @@ func (p *pool) noticeHanging(now instant, o *origin) {
 	}
 	p.noticeStall(now, o.alarmAt)
 	before, after := o.hanging, o.hangsAfter()
-	for k := o.dialing.front; k != nil; k = k.next {
-		e := k.of
+	for k := o.dialing.Front; k != nil; k = k.Next {
+		e := k.Of
 		if e.hangs {
 			continue
 		}
-		if due := max(e.born, p.stalled).add(after); now < due {
+		if due := max(e.Born, p.stalled).Add(after); now < due {
 			p.alarm(o, due)
 			break
 		}
@@ -63,39 +63,39 @@ func (p *pool) noticeHanging(now instant, o *origin) {
 }
 
 // noticeStall takes in when an alarm was due.
-func (p *pool) noticeStall(now, due instant) {
-	if due != 0 && now.since(due) > overdue {
+func (p *Pool) noticeStall(now, due Instant) {
+	if due != 0 && now.Since(due) > overdue {
 		p.stalled = now
 	}
 }
 
 // unhang: the dial of e is over.
-func (e *entry) unhang() {
+func (e *Entry) unhang() {
 	if e.hangs {
 		e.hangs = false
-		e.origin.hanging--
+		e.Origin.hanging--
 	}
 }
 
 // lacking is how many wait beyond those for whom there is a dial that may soon be done.
-func (o *origin) lacking() int { return o.waiters.len() - (o.dialing.len() - o.hanging) }
+func (o *Origin) lacking() int { return o.waiters.Len() - (o.dialing.Len() - o.hanging) }
 
 // loser is the call that a failed dial of e fails: the one that has waited longest. nil
 // where that came later, and dials that were started since are under way for all who wait.
-func (o *origin) loser(e *entry) *waiter {
-	k := o.waiters.front
+func (o *Origin) loser(e *Entry) *Waiter {
+	k := o.waiters.Front
 	switch {
 	case k == nil:
 		return nil
-	case k.of.since <= e.born:
-		return k.of
+	case k.Of.Since <= e.Born:
+		return k.Of
 	}
 	younger := 0
-	for d := o.dialing.back; d != nil && d.of.born > e.born; d = d.prev {
+	for d := o.dialing.back; d != nil && d.Of.Born > e.Born; d = d.prev {
 		younger++
 	}
-	if younger >= o.waiters.len() {
+	if younger >= o.waiters.Len() {
 		return nil
 	}
-	return k.of
+	return k.Of
 }

@@ -1,4 +1,4 @@
-package actors
+package pool
 
 import "time"
 
@@ -7,7 +7,7 @@ import "time"
 //	state     event              next             effect
 //	-         dial               dialing          a slot is taken, its actor started
 //	dialing   connUp             idle | busy      given to who waits longest
-//	dialing   tick, it hangs     dialing          who waits for it gets another (pool_hang.go)
+//	dialing   tick, it hangs     dialing          who waits for it gets another (hang.go)
 //	dialing   closed             gone             the longest waiting call gets the error
 //	idle      acquire            busy             granted, the youngest first
 //	idle      suspicious         looking          its actor looks at the socket
@@ -24,39 +24,39 @@ import "time"
 //	busy      connEnded          stopping         the same, and what that says is known already
 //	any       closed             gone             the slot is free for who starves or waits
 
-func (p *pool) dial(now instant, o *origin) {
-	e := &entry{origin: o, born: now, state: entryDialing, spare: o.waiters.len() <= o.dialing.len()}
+func (p *Pool) dial(now Instant, o *Origin) {
+	e := &Entry{Origin: o, Born: now, State: entryDialing, spare: o.waiters.Len() <= o.dialing.Len()}
 	o.conns++
 	o.dialed++
 	o.dialing.pushBack(&e.inOrigin, e)
-	p.entries.pushBack(&e.inEntries, e)
+	p.Entries.pushBack(&e.inEntries, e)
 	if !p.cfg.Fresh {
-		p.alarm(o, now.add(o.hangsAfter()))
+		p.alarm(o, now.Add(o.hangsAfter()))
 	} else {
-		w := o.waiters.front.of
+		w := o.waiters.Front.Of
 		w.inQueue.remove()
-		w.more().dial, e.dialFor, e.owner = e, w, w.owner()
+		w.More().Dial, e.dialFor, e.owner = e, w, w.owner()
 	}
-	p.do(effDial, nil, e)
+	p.do(EffDial, nil, e)
 }
 
-// connUp: a dial has succeeded.
-func (p *pool) connUp(now instant, e *entry) {
-	if e.state != entryDialing {
+// ConnUp: a dial has succeeded.
+func (p *Pool) ConnUp(now Instant, e *Entry) {
+	if e.State != entryDialing {
 		return // told to stop meanwhile
 	}
 	e.inOrigin.remove()
 	e.unhang()
-	o := e.origin
+	o := e.Origin
 	o.backoff.succeeded()
-	o.learnDialTime(now.since(max(e.born, p.stalled)))
-	o.reached = max(o.reached, e.born)
+	o.learnDialTime(now.Since(max(e.Born, p.stalled)))
+	o.reached = max(o.reached, e.Born)
 	e.idleSince, e.usedAt = now, now
 	if age := p.cfg.MaxConnAge; age > 0 {
-		e.ends = now.add(age - age/10).add(time.Duration(p.random() * float64(age/5)))
+		e.ends = now.Add(age - age/10).Add(time.Duration(p.random() * float64(age/5)))
 	}
 	if w := e.dialFor; w != nil {
-		e.dialFor, w.extra.dial = nil, nil
+		e.dialFor, w.Extra.Dial = nil, nil
 		p.grant(now, e, w)
 		return
 	}
@@ -65,20 +65,20 @@ func (p *pool) connUp(now instant, e *entry) {
 	p.stir(now, o)
 }
 
-// connIdle: an exchange, or a look, has left the connection fit for another.
+// ConnIdle: an exchange, or a look, has left the connection fit for another.
 // keep is how long the server said it keeps it, and took how long the last answer took; 0:
 // unknown.
-func (p *pool) connIdle(now instant, e *entry, out outcome, keep, took time.Duration) {
-	switch e.state {
+func (p *Pool) ConnIdle(now Instant, e *Entry, out Outcome, keep, took time.Duration) {
+	switch e.State {
 	case entryBusy:
 		e.idleSince, e.usedAt = now, now
 		if keep > 0 {
 			e.keep = keep
 		}
-		if out != outcomeNeutral {
-			e.origin.pace.answered(took)
+		if out != OutcomeNeutral {
+			e.Origin.pace.answered(took)
 		}
-		p.report(now, e.origin, out, &e.probe)
+		p.report(now, e.Origin, out, &e.probe)
 	case entryLooking:
 	default:
 		return // told to stop meanwhile
@@ -86,18 +86,18 @@ func (p *pool) connIdle(now instant, e *entry, out outcome, keep, took time.Dura
 	p.offer(now, e)
 }
 
-// answered: the origin has answered a probe whose body goes on.
-func (p *pool) answered(now instant, e *entry, out outcome) {
-	if e.state == entryBusy && e.probe != nil {
-		p.report(now, e.origin, out, &e.probe)
+// Answered: the origin has answered a probe whose body goes on.
+func (p *Pool) Answered(now Instant, e *Entry, out Outcome) {
+	if e.State == entryBusy && e.probe != nil {
+		p.report(now, e.Origin, out, &e.probe)
 	}
 }
 
 // report tells the breaker, and, where that opens it, all who wait.
-func (p *pool) report(now instant, o *origin, out outcome, pr *probe) {
+func (p *Pool) report(now Instant, o *Origin, out Outcome, pr *probe) {
 	opened := o.breaker.report(now, out, *pr)
 	*pr = nil
-	if out == outcomeFailed {
+	if out == OutcomeFailed {
 		o.failures++
 	}
 	if opened {
@@ -107,13 +107,13 @@ func (p *pool) report(now instant, o *origin, out outcome, pr *probe) {
 }
 
 // offer gives a free connection to whoever is next, or idles it.
-func (p *pool) offer(now instant, e *entry) {
+func (p *Pool) offer(now Instant, e *Entry) {
 	if e.closing || (e.ends != 0 && now >= e.ends) {
 		p.stop(e)
 		return
 	}
 	w := p.next(now, e)
-	if w == nil && p.draining {
+	if w == nil && p.Draining {
 		p.stop(e)
 		return
 	}
@@ -127,47 +127,47 @@ func (p *pool) offer(now instant, e *entry) {
 		return
 	}
 	p.becomeIdle(now, e)
-	if e.state == entryIdle && e.origin.waiters.len() > 0 {
-		p.serve(now, e.origin) // those who wait find it too old: their dial needs its slot
+	if e.State == entryIdle && e.Origin.waiters.Len() > 0 {
+		p.serve(now, e.Origin) // those who wait find it too old: their dial needs its slot
 	}
 }
 
 // starvingBefore is an origin that starves and that e has to make room for, though w of
 // its own origin waits: who has waited longest comes first, across origins too. A
 // connection that has just been made for its own origin serves that first.
-func (p *pool) starvingBefore(e *entry, w *waiter) *origin {
-	if e.owner != nil || e.pinned.len() > 0 || w != nil && !e.served {
+func (p *Pool) starvingBefore(e *Entry, w *Waiter) *Origin {
+	if e.owner != nil || e.pinned.Len() > 0 || w != nil && !e.served {
 		return nil
 	}
-	k := p.starving.front
-	for k != nil && (k.of == e.origin || k.of.making >= k.of.lacking()) {
-		k = k.next // served by e itself, or about to be served
+	k := p.starving.Front
+	for k != nil && (k.Of == e.Origin || k.Of.making >= k.Of.lacking()) {
+		k = k.Next // served by e itself, or about to be served
 	}
-	if k == nil || w != nil && w.since < k.of.waiters.front.of.since {
+	if k == nil || w != nil && w.Since < k.Of.waiters.Front.Of.Since {
 		return nil
 	}
-	return k.of
+	return k.Of
 }
 
 // next is who has waited longest for e: pinned to it, or for any of its origin
 // and content with it.
-func (p *pool) next(now instant, e *entry) *waiter {
-	var w *waiter
-	for k := e.pinned.front; k != nil; k = k.next {
-		if e.owner == nil || k.of.owner() == e.owner {
-			w = k.of
+func (p *Pool) next(now Instant, e *Entry) *Waiter {
+	var w *Waiter
+	for k := e.pinned.Front; k != nil; k = k.Next {
+		if e.owner == nil || k.Of.owner() == e.owner {
+			w = k.Of
 			break
 		}
 	}
 	if e.owner != nil {
 		return w
 	}
-	k := e.origin.waiters.front
-	for k != nil && !k.of.takes(now, e) {
-		k = k.next
+	k := e.Origin.waiters.Front
+	for k != nil && !k.Of.takes(now, e) {
+		k = k.Next
 	}
-	if k != nil && (w == nil || k.of.since < w.since) {
-		w = k.of
+	if k != nil && (w == nil || k.Of.Since < w.Since) {
+		w = k.Of
 	}
 	return w
 }
@@ -176,34 +176,34 @@ func (p *pool) next(now instant, e *entry) *waiter {
 // idle one is in no list until another decision needs the lists, or there is a younger
 // one: mostly its caller comes back first, and two lists' neighbours are memory that
 // nobody else has touched for long.
-func (p *pool) becomeIdle(now instant, e *entry) {
+func (p *Pool) becomeIdle(now Instant, e *Entry) {
 	e.rested = true
 	e.idleUntil = 0
 	if p.cfg.IdleTimeout > 0 {
-		e.idleUntil = e.idleSince.add(p.cfg.IdleTimeout)
+		e.idleUntil = e.idleSince.Add(p.cfg.IdleTimeout)
 	}
 	if e.keep > 0 {
-		if until := e.idleSince.add(e.keep); e.idleUntil == 0 || until < e.idleUntil {
+		if until := e.idleSince.Add(e.keep); e.idleUntil == 0 || until < e.idleUntil {
 			e.idleUntil = until
 		}
 	}
 	switch {
-	case e.owner == nil && e.state == entryLooking:
-		e.state = entryIdle
+	case e.owner == nil && e.State == entryLooking:
+		e.State = entryIdle
 		p.list(e) // it keeps its place
 	case e.owner == nil:
-		e.state = entryIdle
-		p.listMostRecent()
+		e.State = entryIdle
+		p.ListMostRecent()
 		p.mostRecent = e
 	case p.cfg.Fresh:
-		e.state = entryOwned
+		e.State = EntryOwned
 		insertByIdle(&p.owned, &e.inIdle, e)
 	default:
-		e.state = entryOwned
+		e.State = EntryOwned
 		return // leased: its owner hands it back
 	}
 	if p.sweepAt == 0 {
-		p.sweepAt = now.add(p.sweepInterval())
+		p.sweepAt = now.Add(p.sweepInterval())
 		p.wakeAt(p.sweepAt)
 	}
 	if at := e.expires(); at != 0 && at < p.expiry {
@@ -212,65 +212,65 @@ func (p *pool) becomeIdle(now instant, e *entry) {
 	}
 }
 
-// listMostRecent lists the youngest idle connection.
-func (p *pool) listMostRecent() {
+// ListMostRecent lists the youngest idle connection.
+func (p *Pool) ListMostRecent() {
 	if e := p.mostRecent; e != nil {
 		p.mostRecent = nil
 		p.list(e)
 	}
 }
 
-func (p *pool) list(e *entry) {
-	insertByIdle(&e.origin.idle, &e.inOrigin, e)
+func (p *Pool) list(e *Entry) {
+	insertByIdle(&e.Origin.idle, &e.inOrigin, e)
 	insertByIdle(&p.idle, &e.inIdle, e)
 }
 
 // insertByIdle keeps l in the order of idleSince. Only a connection back from a
 // look is not the youngest.
-func insertByIdle(l *list[*entry], k *link[*entry], e *entry) {
+func insertByIdle(l *List[*Entry], k *Link[*Entry], e *Entry) {
 	at := l.back
-	for at != nil && at.of.idleSince > e.idleSince {
+	for at != nil && at.Of.idleSince > e.idleSince {
 		at = at.prev
 	}
 	l.insertAfter(at, k, e)
 }
 
 // stop ends a connection. Its slot is free once its actor has ended.
-func (p *pool) stop(e *entry) {
-	if e.state >= entryStopping {
+func (p *Pool) stop(e *Entry) {
+	if e.State >= entryStopping {
 		return
 	}
 	p.unlist(e)
-	e.state = entryStopping
-	p.do(effStop, nil, e)
+	e.State = entryStopping
+	p.do(EffStop, nil, e)
 }
 
-// end is what is known of a connection that has ended.
-type end struct {
-	out      outcome       // what it says about the origin
-	err      error         // of a dial: why it failed
-	timedOut bool          // err is a timeout
-	took     time.Duration // what it answered last; 0: unknown
-	had      time.Duration // how long the origin had, where out is outcomeLate
-	diedIdle bool          // its server closed it while it idled
+// End is what is known of a connection that has ended.
+type End struct {
+	Outcome  Outcome       // what it says about the origin
+	Err      error         // of a dial: why it failed
+	TimedOut bool          // err is a timeout
+	Took     time.Duration // what it answered last; 0: unknown
+	Had      time.Duration // how long the origin had, where out is outcomeLate
+	DiedIdle bool          // its server closed it while it idled
 }
 
-// close: somebody outside has closed the connection. Its actor is about to end.
-func (p *pool) close(e *entry) {
-	if e.closing = true; e.state == entryIdle {
+// Close: somebody outside has closed the connection. Its actor is about to end.
+func (p *Pool) Close(e *Entry) {
+	if e.closing = true; e.State == entryIdle {
 		p.stop(e)
 	}
 }
 
-// closed: the actor of e has ended, and its socket is closed.
-func (p *pool) closed(now instant, e *entry, x end) {
-	if e.state == entryGone {
+// Closed: the actor of e has ended, and its socket is closed.
+func (p *Pool) Closed(now Instant, e *Entry, x End) {
+	if e.State == entryGone {
 		return
 	}
-	o, was := e.origin, e.state
+	o, was := e.Origin, e.State
 	p.unlist(e)
 	e.inEntries.remove()
-	e.state = entryGone
+	e.State = entryGone
 	o.conns--
 	if r := e.room; r != nil {
 		r.making--
@@ -293,35 +293,35 @@ func (p *pool) closed(now instant, e *entry, x end) {
 	p.noteEmpty(now, o)
 }
 
-// connEnded: the connection of e takes no more calls. Its slot is free once its actor has
+// ConnEnded: the connection of e takes no more calls. Its slot is free once its actor has
 // ended.
-func (p *pool) connEnded(now instant, e *entry, x end) {
-	if e.state == entryGone || e.state == entryDialing {
+func (p *Pool) ConnEnded(now Instant, e *Entry, x End) {
+	if e.State == entryGone || e.State == entryDialing {
 		return // of a dial, closed tells with its error
 	}
 	p.unlist(e)
-	e.state = entryStopping
+	e.State = entryStopping
 	p.ended(now, e, x)
 }
 
 // ended: a connection has, and what that says about its origin.
-func (p *pool) ended(now instant, e *entry, x end) {
+func (p *Pool) ended(now Instant, e *Entry, x End) {
 	if e.reported {
 		return
 	}
 	e.reported = true
-	for k := e.pinned.front; k != nil; k = e.pinned.front {
-		p.dismiss(now, k.of, errGone)
+	for k := e.pinned.Front; k != nil; k = e.pinned.Front {
+		p.dismiss(now, k.Of, ErrGone)
 	}
-	o, out := e.origin, x.out
+	o, out := e.Origin, x.Outcome
 	switch out {
-	case outcomeOK:
-		o.pace.answered(x.took)
-	case outcomeLate:
-		out = o.pace.judge(now, x.had)
+	case OutcomeOK:
+		o.pace.answered(x.Took)
+	case OutcomeLate:
+		out = o.pace.judge(now, x.Had)
 	}
 	p.report(now, o, out, &e.probe)
-	if x.diedIdle {
+	if x.DiedIdle {
 		o.learnIdleLimit(now, e, p.sweepInterval())
 	}
 }
@@ -329,30 +329,30 @@ func (p *pool) ended(now instant, e *entry, x end) {
 // dialFailed: the call that has waited longest gets the error, the origin backs
 // off, and the breaker hears of it once. Nothing says a dial that timed out where a
 // younger one has succeeded, nor one in place of another that fails nobody.
-func (p *pool) dialFailed(now instant, e *entry, x end) {
-	o, out := e.origin, x.out
+func (p *Pool) dialFailed(now Instant, e *Entry, x End) {
+	o, out := e.Origin, x.Outcome
 	o.failedDials++
 	w := e.dialFor
 	if !p.cfg.Fresh {
-		if e.born < o.reached && x.timedOut {
+		if e.Born < o.reached && x.TimedOut {
 			return
 		}
-		o.backoff.failed(&p.cfg.DialBackoff, e.born, now, p.random())
-		o.backoff.cause = x.err
+		o.backoff.failed(&p.cfg.DialBackoff, e.Born, now, p.random())
+		o.backoff.cause = x.Err
 		w = o.loser(e)
 		if w == nil && e.spare {
-			out = outcomeNeutral
+			out = OutcomeNeutral
 		}
 	}
 	var pr probe
 	if w != nil {
 		p.unqueue(w)
 		pr, w.probe = w.probe, nil
-		w.more().earlier = e.born < w.since
-		p.refuse(w, x.err)
+		w.More().Earlier = e.Born < w.Since
+		p.refuse(w, x.Err)
 	}
 	p.report(now, o, out, &pr)
 	if w != nil {
-		w.more().retryAt = o.retryAt(now)
+		w.More().RetryAt = o.retryAt(now)
 	}
 }

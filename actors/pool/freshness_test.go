@@ -1,12 +1,12 @@
-package actors
+package pool
 
 import (
 	"testing"
 	"time"
 )
 
-func recent(q *waiter) { q.freshness = FreshnessRecent }
-func fresh(q *waiter)  { q.freshness = FreshnessNew }
+func recent(q *Waiter) { q.Freshness = FreshnessRecent }
+func fresh(q *Waiter)  { q.Freshness = FreshnessNew }
 
 // idling is a world with n connections to x that have idled for so long.
 func idling(t *testing.T, cfg Config, n int, idle time.Duration) *world {
@@ -52,19 +52,19 @@ func TestFreshLaneTakesNothingThatIdled(t *testing.T) {
 func TestChoosyCallsMakeRoomAtTheLimitOfTheirOrigin(t *testing.T) {
 	w := idling(t, Config{MaxConnsPerOrigin: 2}, 2, time.Minute)
 	w.ask("a", "x", recent).want("stop 1") // the oldest of those that it refuses
-	w.gone(1, outcomeNeutral).want("dial 3").up(3).want("a gets 3")
+	w.gone(1, OutcomeNeutral).want("dial 3").up(3).want("a gets 3")
 	w.ask("b", "x").want("b gets 2")
 }
 
 func TestChoosyCallsMakeRoomAtMaxConns(t *testing.T) {
 	w := idling(t, Config{MaxConns: 1}, 1, time.Minute)
 	w.ask("a", "x", recent).want("stop 1")
-	w.gone(1, outcomeNeutral).want("dial 2").up(2).want("a gets 2")
+	w.gone(1, OutcomeNeutral).want("dial 2").up(2).want("a gets 2")
 }
 
 func TestChoosyCallDoesNotTakeAConnectionBackFromALook(t *testing.T) {
 	w := idling(t, Config{}, 1, time.Minute)
-	w.p.suspicious(w.seat(1), w.seat(1).idleSince)
+	w.p.Suspicious(w.seat(1), w.seat(1).idleSince)
 	w.took()
 	w.ask("a", "x", recent).want("look 1", "dial 2")
 	w.idle(1).want() // it is as old as before
@@ -76,11 +76,11 @@ func TestChoosyCallDoesNotTakeAConnectionBackFromALook(t *testing.T) {
 func TestChoosyCallIsServedAfterALookAtALimit(t *testing.T) {
 	for _, cfg := range []Config{{MaxConnsPerOrigin: 1}, {MaxConns: 1}} {
 		w := idling(t, cfg, 1, time.Minute)
-		w.p.suspicious(w.seat(1), w.seat(1).idleSince)
+		w.p.Suspicious(w.seat(1), w.seat(1).idleSince)
 		w.took()
 		w.ask("a", "x", recent).want("look 1")
 		w.idle(1).want("stop 1")
-		w.gone(1, outcomeNeutral).want("dial 2").up(2).want("a gets 2")
+		w.gone(1, OutcomeNeutral).want("dial 2").up(2).want("a gets 2")
 	}
 }
 
@@ -90,16 +90,16 @@ func TestKeepAliveTimeoutBoundsTheRecentLane(t *testing.T) {
 		want string
 	}{{10 * time.Second, "b gets 1"}, {10*time.Second + 1, "dial 2"}} {
 		w := newWorld(t, Config{})
-		w.ask("a", "x").up(1).idleAs(1, outcomeOK, 20*time.Second).want("dial 1", "a gets 1")
+		w.ask("a", "x").up(1).idleAs(1, OutcomeOK, 20*time.Second).want("dial 1", "a gets 1")
 		w.after(c.idle).ask("b", "x", recent).want(c.want)
 	}
 }
 
 func TestIdleLimitIsLearntFromConnectionsThatDiedIdle(t *testing.T) {
 	w := idling(t, Config{}, 2, 7*time.Second)
-	w.ends[w.seat(1)] = end{diedIdle: true}
-	w.gone(1, outcomeNeutral).want()
-	if got := w.seat(1).origin.idleLimit; got != 5*time.Second { // less the time between two sweeps
+	w.ends[w.seat(1)] = End{DiedIdle: true}
+	w.gone(1, OutcomeNeutral).want()
+	if got := w.seat(1).Origin.idleLimit; got != 5*time.Second { // less the time between two sweeps
 		t.Fatalf("learnt %v", got)
 	}
 	w.ask("a", "x").want("a gets 2").idle(2)
@@ -109,9 +109,9 @@ func TestIdleLimitIsLearntFromConnectionsThatDiedIdle(t *testing.T) {
 
 func TestIdleLimitIsNeverBelowASecond(t *testing.T) {
 	w := idling(t, Config{}, 1, 100*time.Millisecond) // its server restarts
-	w.ends[w.seat(1)] = end{diedIdle: true}
-	o := w.seat(1).origin
-	w.gone(1, outcomeNeutral)
+	w.ends[w.seat(1)] = End{DiedIdle: true}
+	o := w.seat(1).Origin
+	w.gone(1, OutcomeNeutral)
 	if o.idleLimit != time.Second {
 		t.Errorf("learnt %v", o.idleLimit)
 	}
@@ -119,9 +119,9 @@ func TestIdleLimitIsNeverBelowASecond(t *testing.T) {
 
 func TestIdleLimitIsForgottenWhenAConnectionOutlivesIt(t *testing.T) {
 	w := idling(t, Config{}, 2, time.Second)
-	w.ends[w.seat(1)] = end{diedIdle: true}
-	o := w.seat(1).origin
-	w.gone(1, outcomeNeutral)
+	w.ends[w.seat(1)] = End{DiedIdle: true}
+	o := w.seat(1).Origin
+	w.gone(1, OutcomeNeutral)
 	if o.idleLimit == 0 {
 		t.Fatal("nothing was learnt")
 	}
@@ -133,7 +133,7 @@ func TestIdleLimitIsForgottenWhenAConnectionOutlivesIt(t *testing.T) {
 
 func TestBudgetLetsAShareThrough(t *testing.T) {
 	cfg := Budget{Ratio: 0.2, Min: 3, Window: 10 * time.Second}
-	take := func(b *budget, now instant) (n int) {
+	take := func(b *budget, now Instant) (n int) {
 		for n < 1000 && b.retry(now) {
 			n++
 		}
@@ -149,10 +149,10 @@ func TestBudgetLetsAShareThrough(t *testing.T) {
 		if got := take(&b, 1); got != c.want {
 			t.Errorf("of %d requests %d were retried, want %d", c.requests, got, c.want)
 		}
-		if got := take(&b, instant(9*time.Second)); got != 0 {
+		if got := take(&b, Instant(9*time.Second)); got != 0 {
 			t.Errorf("%d more within the window", got)
 		}
-		if got := take(&b, instant(11*time.Second)); got != cfg.Min {
+		if got := take(&b, Instant(11*time.Second)); got != cfg.Min {
 			t.Errorf("%d after the window, want %d", got, cfg.Min)
 		}
 	}

@@ -1,4 +1,4 @@
-package actors
+package pool
 
 import (
 	"math"
@@ -38,14 +38,14 @@ func (c DialBackoff) withDefaults() DialBackoff {
 // were under way together and fail together count once.
 type backoff struct {
 	delay   time.Duration // 0: none
-	setAt   instant
-	retryAt instant // no dial before
+	setAt   Instant
+	retryAt Instant // no dial before
 	cause   error   // of the failed dial
 }
 
 // failed takes in a dial that began at began and failed at now. jitter is in
 // [0, 1): delays are spread over their upper half.
-func (b *backoff) failed(cfg *DialBackoff, began, now instant, jitter float64) {
+func (b *backoff) failed(cfg *DialBackoff, began, now Instant, jitter float64) {
 	if cfg.Disabled || b.delay > 0 && began < b.setAt {
 		return // of the same level
 	}
@@ -55,10 +55,10 @@ func (b *backoff) failed(cfg *DialBackoff, began, now instant, jitter float64) {
 	}
 	b.delay = min(max(2*double, cfg.Initial), cfg.Max)
 	b.setAt = now
-	b.retryAt = now.add(b.delay/2 + time.Duration(jitter*float64(b.delay/2)))
+	b.retryAt = now.Add(b.delay/2 + time.Duration(jitter*float64(b.delay/2)))
 }
 
 // succeeded ends the backoff.
 func (b *backoff) succeeded() { *b = backoff{} }
 
-func (b *backoff) left(now instant) time.Duration { return max(0, b.retryAt.since(now)) }
+func (b *backoff) left(now Instant) time.Duration { return max(0, b.retryAt.Since(now)) }

@@ -1,4 +1,4 @@
-package actors
+package pool
 
 import (
 	"fmt"
@@ -27,13 +27,13 @@ import (
 const holdStep = 10 * time.Millisecond
 
 // troubled tells whether a call may not simply go on to the queue.
-func (o *origin) troubled() bool {
-	return !o.breaker.closed() || o.backoff.delay > 0 || o.held.len() > 0
+func (o *Origin) troubled() bool {
+	return !o.breaker.closed() || o.backoff.delay > 0 || o.held.Len() > 0
 }
 
 // takesNone is until when o is certain to take no call like w; 0: it may take one. For its
 // back-off a call without Patience waits in the queue.
-func (o *origin) takesNone(now instant, w *waiter) (until instant) {
+func (o *Origin) takesNone(now Instant, w *Waiter) (until Instant) {
 	if w.patience() != 0 && o.conns == 0 && now < o.backoff.retryAt {
 		until = o.backoff.retryAt
 	}
@@ -44,39 +44,39 @@ func (o *origin) takesNone(now instant, w *waiter) (until instant) {
 }
 
 // refusal is why o takes no calls.
-func (o *origin) refusal() error {
+func (o *Origin) refusal() error {
 	if !o.breaker.closed() {
 		return ErrCircuitOpen
 	}
-	return &backoffError{o.backoff.cause}
+	return &BackoffError{o.backoff.cause}
 }
 
-// backoffError refuses a call because the last dial to its origin failed, with cause, and
+// BackoffError refuses a call because the last dial to its origin failed, with cause, and
 // the next is not due yet.
-type backoffError struct{ cause error }
+type BackoffError struct{ Cause error }
 
 // Error says so, and why the dial failed.
-func (e *backoffError) Error() string { return fmt.Sprintf("%v: %v", ErrDialBackoff, e.cause) }
+func (e *BackoffError) Error() string { return fmt.Sprintf("%v: %v", ErrDialBackoff, e.Cause) }
 
 // unproven tells that the last dial of o failed and somebody before w is at the next.
 // In half-open the probes are as many as the breaker says.
-func (o *origin) unproven(w *waiter) bool {
-	if o.backoff.delay == 0 || o.conns > o.dialing.len() || !o.breaker.closed() {
+func (o *Origin) unproven(w *Waiter) bool {
+	if o.backoff.delay == 0 || o.conns > o.dialing.Len() || !o.breaker.closed() {
 		return false
 	}
-	k := o.waiters.front
-	return o.dialing.len() > o.hanging || k != nil && k.of.since <= w.since
+	k := o.waiters.Front
+	return o.dialing.Len() > o.hanging || k != nil && k.Of.Since <= w.Since
 }
 
 // retryAt is when a call that o refuses now may be made again; 0: at any time. In
 // half-open that is when the next probe goes if the one under way fails now.
-func (o *origin) retryAt(now instant) instant {
-	var at instant
+func (o *Origin) retryAt(now Instant) Instant {
+	var at Instant
 	switch b := o.breaker; {
 	case b.open():
 		at = b.until
 	case !b.closed():
-		at = now.add(b.cfg.OpenFor)
+		at = now.Add(b.cfg.OpenFor)
 	}
 	if o.backoff.retryAt > now {
 		at = max(at, o.backoff.retryAt)
@@ -84,28 +84,28 @@ func (o *origin) retryAt(now instant) instant {
 	return at
 }
 
-// hold is what a call with Patience knows of its waiting.
-type hold struct {
+// Hold is what a call with Patience knows of its waiting.
+type Hold struct {
 	spent    time.Duration // of its Patience
-	since    instant       // it is held
-	deadline instant       // of its context
+	since    Instant       // it is held
+	Deadline Instant       // of its context
 }
 
 // heldUntil is when the Patience of w is over.
-func (w *waiter) heldUntil() instant {
-	h := &w.extra.hold
-	return h.since.add(max(0, w.patience()-h.spent))
+func (w *Waiter) heldUntil() Instant {
+	h := &w.Extra.Hold
+	return h.since.Add(max(0, w.patience()-h.spent))
 }
 
 // outlasts tells whether w may be held until t.
-func (w *waiter) outlasts(t instant) bool { return t <= w.heldUntil() && t < w.extra.hold.deadline }
+func (w *Waiter) outlasts(t Instant) bool { return t <= w.heldUntil() && t < w.Extra.Hold.Deadline }
 
 // admits decides over a new call to an origin in trouble: whether it goes on to the
 // queue, perhaps as a probe. Else it is held or refused.
-func (p *pool) admits(now instant, o *origin, w *waiter) bool {
+func (p *Pool) admits(now Instant, o *Origin, w *Waiter) bool {
 	p.release(now, o)
 	until := o.takesNone(now, w)
-	if until == 0 && w.patience() > 0 && (o.held.len() > 0 || o.unproven(w)) {
+	if until == 0 && w.patience() > 0 && (o.held.Len() > 0 || o.unproven(w)) {
 		until = now // behind those who came first
 	}
 	if until == 0 {
@@ -125,13 +125,13 @@ func (p *pool) admits(now instant, o *origin, w *waiter) bool {
 }
 
 // hold puts w, which is in no queue, among those held, or refuses it.
-func (p *pool) hold(now instant, w *waiter, until instant) {
-	o := w.origin
-	if w.patience() <= 0 || p.draining {
+func (p *Pool) hold(now Instant, w *Waiter, until Instant) {
+	o := w.Origin
+	if w.patience() <= 0 || p.Draining {
 		p.giveUp(now, w)
 		return
 	}
-	if w.extra.hold.since = now; !w.outlasts(until) {
+	if w.Extra.Hold.since = now; !w.outlasts(until) {
 		p.giveUp(now, w)
 		return
 	}
@@ -143,35 +143,35 @@ func (p *pool) hold(now instant, w *waiter, until instant) {
 }
 
 // queue keeps a queue in the order of arrival.
-func queue(l *list[*waiter], w *waiter) {
+func queue(l *List[*Waiter], w *Waiter) {
 	at := l.back
-	for at != nil && at.of.since > w.since {
+	for at != nil && at.Of.Since > w.Since {
 		at = at.prev
 	}
 	l.insertAfter(at, &w.inQueue, w)
 }
 
 // giveUp refuses w because its origin takes no calls.
-func (p *pool) giveUp(now instant, w *waiter) {
-	w.origin.rejected++
-	w.more().retryAt = w.origin.retryAt(now)
-	p.dismiss(now, w, w.origin.refusal())
+func (p *Pool) giveUp(now Instant, w *Waiter) {
+	w.Origin.rejected++
+	w.More().RetryAt = w.Origin.retryAt(now)
+	p.dismiss(now, w, w.Origin.refusal())
 }
 
 // suspend: o takes no calls any more, or for longer. Those that wait are held or refused.
-func (p *pool) suspend(now instant, o *origin) {
-	for k := o.waiters.front; k != nil; {
-		w := k.of
-		k = k.next
+func (p *Pool) suspend(now Instant, o *Origin) {
+	for k := o.waiters.Front; k != nil; {
+		w := k.Of
+		k = k.Next
 		if until := o.takesNone(now, w); until != 0 {
 			p.unqueue(w)
 			p.spare(now, o, &w.probe)
 			p.hold(now, w, until)
 		}
 	}
-	for k := o.held.front; k != nil; {
-		w := k.of
-		k = k.next
+	for k := o.held.Front; k != nil; {
+		w := k.Of
+		k = k.Next
 		if until := o.takesNone(now, w); !w.outlasts(until) {
 			p.giveUp(now, w)
 		} else if until != 0 {
@@ -181,10 +181,10 @@ func (p *pool) suspend(now instant, o *origin) {
 }
 
 // release lets those go that o takes.
-func (p *pool) release(now instant, o *origin) {
+func (p *Pool) release(now Instant, o *Origin) {
 	released := false
-	for k := o.held.front; k != nil; k = o.held.front {
-		w := k.of
+	for k := o.held.Front; k != nil; k = o.held.Front {
+		w := k.Of
 		if o.takesNone(now, w) != 0 || o.unproven(w) {
 			break
 		}
@@ -193,8 +193,8 @@ func (p *pool) release(now instant, o *origin) {
 			break
 		}
 		w.inQueue.remove()
-		w.extra.hold.spent += now.since(w.extra.hold.since)
-		if !w.again {
+		w.Extra.Hold.spent += now.Since(w.Extra.Hold.since)
+		if !w.Again {
 			o.budget.request(now)
 		}
 		queue(&o.waiters, w)
@@ -206,36 +206,36 @@ func (p *pool) release(now instant, o *origin) {
 }
 
 // expire refuses those whose Patience is over, and sets the alarm for the others.
-func (p *pool) expire(now instant, o *origin) {
-	next := never
-	for k := o.held.front; k != nil; {
-		w := k.of
-		k = k.next
+func (p *Pool) expire(now Instant, o *Origin) {
+	next := Never
+	for k := o.held.Front; k != nil; {
+		w := k.Of
+		k = k.Next
 		if end := w.heldUntil(); now < end {
 			next = min(next, end)
 			continue
 		}
 		p.giveUp(now, w)
 	}
-	if k := o.held.front; k != nil {
-		p.alarm(o, max(next, now.add(holdStep)))
-		if until := o.takesNone(now, k.of); until != 0 {
+	if k := o.held.Front; k != nil {
+		p.alarm(o, max(next, now.Add(holdStep)))
+		if until := o.takesNone(now, k.Of); until != 0 {
 			p.alarm(o, until)
 		}
 	}
 }
 
 // stir makes tick attend to o, where calls are held that may now go.
-func (p *pool) stir(now instant, o *origin) {
-	if k := o.held.front; k != nil && !p.draining && o.takesNone(now, k.of) == 0 {
+func (p *Pool) stir(now Instant, o *Origin) {
+	if k := o.held.Front; k != nil && !p.Draining && o.takesNone(now, k.Of) == 0 {
 		p.alarm(o, now)
 	}
 }
 
 // spare gives a probe's place back that is not used.
-func (p *pool) spare(now instant, o *origin, pr *probe) {
+func (p *Pool) spare(now Instant, o *Origin, pr *probe) {
 	if *pr != nil {
-		pr.settle(outcomeNeutral)
+		pr.settle(OutcomeNeutral)
 		*pr = nil
 		p.stir(now, o)
 	}
