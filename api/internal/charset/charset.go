@@ -1,4 +1,4 @@
-package api
+package charset
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// text makes a string of a body: by the charset that contentType names, else by a
+// Text makes a string of a body: by the charset that contentType names, else by a
 // byte order mark, else as UTF-8. A charset that is unknown counts as none.
 //
 // Names mean what the Encoding Standard says, as in browsers: ISO-8859-1 and
@@ -20,8 +20,8 @@ import (
 // better. The mark of the charset in use is left out, also in UTF-8: it tells how
 // to read the text and is no part of it. The string is valid UTF-8: bytes that make
 // no sense become U+FFFD, as many as the Encoding Standard makes of them.
-func text(body []byte, contentType string) string {
-	name := charsetName(charsetParam(contentType))
+func Text(body []byte, contentType string) string {
+	name := canonical(param(contentType))
 	marked, size := byteOrderMark(body)
 	if name == "" || isUTF16(name) && isUTF16(marked) { // in the other order the mark is no character
 		name = marked
@@ -31,35 +31,35 @@ func text(body []byte, contentType string) string {
 	}
 	if name != "" && name != "utf-8" {
 		named, _ := charset.Lookup(name)
-		body = decodeText(named, body)
+		body = decode(named, body)
 	}
 	if !utf8.Valid(body) {
-		body = decodeText(unicode.UTF8, body)
+		body = decode(unicode.UTF8, body)
 	}
 	return string(body)
 }
 
-// decodeText makes UTF-8 of body.
-func decodeText(from encoding.Encoding, body []byte) []byte {
+// decode makes UTF-8 of body.
+func decode(from encoding.Encoding, body []byte) []byte {
 	decoded, _, _ := transform.Bytes(from.NewDecoder(), body) // decoders replace, they do not fail
 	return decoded
 }
 
-// jsonText makes UTF-8 of a JSON text, without a byte order mark. JSON is Unicode, and
+// JSON makes UTF-8 of a JSON text, without a byte order mark. JSON is Unicode, and
 // which form of it its first two characters tell, as they are ASCII: UTF-16 and UTF-32
 // have zeros there (RFC 4627 §3; since RFC 8259 §8.1 only UTF-8 is to be sent, and a mark
 // may be ignored). The charset that contentType names means nothing (RFC 8259 §11), but
 // where the bytes are no UTF-8 at all it is the best guess.
-func jsonText(body []byte, contentType string) []byte {
+func JSON(body []byte, contentType string) []byte {
 	switch marked, size := byteOrderMark(body); {
 	case marked == "utf-8":
 		body = body[size:]
 	case len(body) >= 2 && (marked != "" || body[0] == 0 || body[1] == 0):
-		return decodeText(wideUnicode(body), body)
+		return decode(wideUnicode(body), body)
 	}
-	if name := charsetName(charsetParam(contentType)); name != "" && name != "utf-8" && !utf8.Valid(body) {
+	if name := canonical(param(contentType)); name != "" && name != "utf-8" && !utf8.Valid(body) {
 		named, _ := charset.Lookup(name)
-		return decodeText(named, body)
+		return decode(named, body)
 	}
 	return body
 }
@@ -100,8 +100,8 @@ func byteOrderMark(body []byte) (name string, size int) {
 
 func isUTF16(name string) bool { return strings.HasPrefix(name, "utf-16") }
 
-// charsetName is the canonical name of a charset; empty where it is unknown.
-func charsetName(label string) string {
+// canonical is the canonical name of a charset; empty where it is unknown.
+func canonical(label string) string {
 	if label == "" {
 		return ""
 	}
@@ -117,12 +117,12 @@ func charsetName(label string) string {
 	return name
 }
 
-// charsetParam is the value of the charset parameter of a Content-Type; empty
+// param is the value of the charset parameter of a Content-Type; empty
 // where there is none. It reads as browsers do (WHATWG MIME Sniffing §4.4), where
 // the first of several counts and nothing is refused: for mime.ParseMediaType one
 // odd parameter spoils them all. Beyond that it takes space around the equals sign
 // and single quotes, as Requests does.
-func charsetParam(contentType string) string {
+func param(contentType string) string {
 	_, rest, more := strings.Cut(contentType, ";")
 	for more {
 		var name, value string

@@ -1,4 +1,4 @@
-package api
+package charset
 
 import (
 	"strings"
@@ -85,7 +85,7 @@ func TestText(t *testing.T) {
 		"not text, but a charset": {"application/json; charset=iso-8859-1", "\xfc", "ü"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := text([]byte(c.body), c.contentType); got != c.want {
+			if got := Text([]byte(c.body), c.contentType); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
@@ -125,8 +125,8 @@ func TestCharsetParam(t *testing.T) {
 		"text/plain; q=@@; charset=a":              "a",
 		"charset=a":                                "",
 	} {
-		if got := charsetParam(in); got != want {
-			t.Errorf("charsetParam(%q) = %q, want %q", in, got, want)
+		if got := param(in); got != want {
+			t.Errorf("param(%q) = %q, want %q", in, got, want)
 		}
 	}
 }
@@ -138,7 +138,7 @@ func TestTextAllocations(t *testing.T) {
 	body := []byte(strings.Repeat("grün ", 100))
 	for _, contentType := range []string{"", "text/html", "application/json", "text/html; charset=utf-8", `text/html; charset="UTF-8"`} {
 		var s string
-		if got := testing.AllocsPerRun(100, func() { s = text(body, contentType) }); got > 1 || s != string(body) {
+		if got := testing.AllocsPerRun(100, func() { s = Text(body, contentType) }); got > 1 || s != string(body) {
 			t.Errorf("%q: %.0f allocations, the string alone wanted", contentType, got)
 		}
 	}
@@ -151,12 +151,12 @@ func FuzzText(f *testing.F) {
 	}
 	f.Add(`a;b="\";charset=x";charset='koi8-r' ;c`, []byte("\xef\xbb\xbfx"))
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
-		got := text(body, contentType)
+		got := Text(body, contentType)
 		if !utf8.ValidString(got) {
 			t.Errorf("%q: %q is not valid UTF-8", contentType, got)
 		}
-		_, name := charset.Lookup(charsetParam(contentType))
-		if label := charsetParam(contentType); strings.ContainsAny(label, ";") && !strings.Contains(contentType, `"`) {
+		_, name := charset.Lookup(param(contentType))
+		if label := param(contentType); strings.ContainsAny(label, ";") && !strings.Contains(contentType, `"`) {
 			t.Errorf("%q: the label %q holds a semicolon", contentType, label)
 		}
 		marked, size := byteOrderMark(body)
@@ -167,7 +167,7 @@ func FuzzText(f *testing.F) {
 		if asIs && utf8.Valid(body) && got != string(body[size:]) {
 			t.Errorf("%q: got %q, want %q as it is", contentType, got, body)
 		}
-		jsonText(body, contentType)
+		JSON(body, contentType)
 	})
 }
 
@@ -206,7 +206,7 @@ func TestJSONText(t *testing.T) {
 			forms = append(forms, form{name, "application/json", wide(t, as, want)}, form{name, "application/json; charset=utf-8", wide(t, as, want)})
 		}
 		for _, f := range forms {
-			if got := jsonText([]byte(f.body), f.contentType); string(got) != want {
+			if got := JSON([]byte(f.body), f.contentType); string(got) != want {
 				t.Errorf("%s (%q): %q, want %q", f.name, f.contentType, got, want)
 			}
 		}
@@ -220,12 +220,12 @@ func TestJSONText(t *testing.T) {
 		"one byte":           {"\x00", "", "\x00"},
 		"two marks, one cut": {utf8Mark + "1", "", utf8Mark + utf8Mark + "1"},
 	} {
-		if got := jsonText([]byte(c.body), c.contentType); string(got) != c.name {
+		if got := JSON([]byte(c.body), c.contentType); string(got) != c.name {
 			t.Errorf("%s: %q, want %q", name, got, c.name)
 		}
 	}
 	body := []byte(`{"a":1}`)
-	if got := jsonText(body, "application/json"); &got[0] != &body[0] {
+	if got := JSON(body, "application/json"); &got[0] != &body[0] {
 		t.Error("UTF-8 is copied")
 	}
 }
