@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/api/internal/coding"
 	"github.com/seed53b03582/troupe/conn"
 	"github.com/seed53b03582/troupe/conn/http1"
 )
@@ -185,7 +186,7 @@ func (r *request) appendHead(dst []byte, proxy *conn.Proxy) ([]byte, error) {
 		dst = append(dst, "Accept: */*\r\n"...)
 	}
 	if given&ownAcceptEncoding == 0 {
-		dst = append(dst, "Accept-Encoding: "+acceptEncoding+"\r\n"...)
+		dst = append(dst, "Accept-Encoding: "+coding.Accept+"\r\n"...)
 		r.decodes = true
 	}
 	if given&ownConnection == 0 && r.session.oneShot {

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/api/internal/coding"
 	"github.com/seed53b03582/troupe/api/internal/open"
 	"github.com/seed53b03582/troupe/conn"
 )
@@ -30,7 +31,7 @@ type Session struct {
 	// The pools are the session's own: memory made inside a testing/synctest
 	// bubble must not be used outside.
 	requests  sync.Pool // of *request
-	decoders  decoders
+	decoders  coding.Decoders
 	digests   digests
 	crossings crossings
 	calls     underway
@@ -54,7 +55,7 @@ func NewSession(cfg Config) (*Session, error) {
 }
 
 func newSessionOf(sched *actors.Scheduler, cfg settings) *Session {
-	return &Session{sched: sched, settings: cfg, decoders: decoders{grow: sched.Grow, halted: sched.Halted}, calls: underway{over: make(chan struct{})}}
+	return &Session{sched: sched, settings: cfg, decoders: coding.Decoders{Grow: sched.Grow, Halted: sched.Halted}, calls: underway{over: make(chan struct{})}}
 }
 
 // send is every call: it encodes what was asked for and has it answered, again

@@ -19,8 +19,9 @@ func TestDependenciesRunOneWay(t *testing.T) {
 		"conn":                 {"conn/http1"},
 		"actors":               {"conn", "conn/http1"},
 		"api/internal/charset": {},
+		"api/internal/coding":  {"conn"},
 		"api/internal/open":    {"actors"},
-		"api":                  {"actors", "conn", "conn/http1", "api/internal/charset", "api/internal/open"},
+		"api":                  {"actors", "conn", "conn/http1", "api/internal/charset", "api/internal/coding", "api/internal/open"},
 		"api/apitest":          {"api", "api/internal/open"},
 		"examples":             {"api"},
 		"tests":                {},
@@ -42,7 +43,7 @@ func TestDependenciesRunOneWay(t *testing.T) {
 			}
 		}
 	}
-	for _, pkg := range []string{"conn/http1", "conn/memory", "conn", "actors", "api/internal/charset", "api", "tests"} {
+	for _, pkg := range []string{"conn/http1", "conn/memory", "conn", "actors", "api/internal/charset", "api/internal/coding", "api", "tests"} {
 		if !seen[pkg] {
 			t.Errorf("room %s was not found", pkg)
 		}
@@ -57,6 +58,7 @@ func TestNobodyBelowKnowsWhoIsAbove(t *testing.T) {
 		"conn":                 {"actors", "api", "examples"},
 		"actors":               {"api", "examples"},
 		"api/internal/charset": {"conn", "actors", "api", "examples"},
+		"api/internal/coding":  {"actors", "api", "examples"},
 		"api":                  {"examples"},
 	} {
 		for _, dep := range goList(t, "-deps", "./"+pkg) {

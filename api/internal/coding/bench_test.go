@@ -1,4 +1,4 @@
-package api
+package coding
 
 import (
 	"bytes"
@@ -17,12 +17,12 @@ func TestDecodeAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("under the race detector sync.Pool drops what it is given, at random")
 	}
-	d := new(decoders)
+	d := new(Decoders)
 	dst := make([]byte, 0, 64<<10)
 	for c := range numCodings {
 		one := listed(t, c.String())
 		coded := applyCodings(one, prose(20_000))
-		if got := testing.AllocsPerRun(100, func() { d.appendAll(context.Background(), dst, coded, one, 1<<20) }); got > maxDecodeAllocs[c] {
+		if got := testing.AllocsPerRun(100, func() { d.AppendAll(context.Background(), dst, coded, one, 1<<20) }); got > maxDecodeAllocs[c] {
 			t.Errorf("%s: %.1f allocations a body", c, got)
 		} else {
 			t.Logf("%s: %.1f allocations a body", c, got)
@@ -36,7 +36,7 @@ func BenchmarkDecode(b *testing.B) {
 	for _, size := range []int{1 << 10, 100 << 10} {
 		body := prose(size/2) + randomBytes(size/8) + prose(size-size/2-size/8)
 		for c := range numCodings {
-			one := codings{c}
+			one := List{c}
 			coded := applyCodings(one, body)
 			name := fmt.Sprintf("%s/%dKiB/", c, size>>10)
 			b.Run(name+"whole", func(b *testing.B) { benchWhole(b, one, coded, size) })
@@ -46,48 +46,48 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-func benchWhole(b *testing.B, c codings, coded []byte, size int) {
-	d, dst := new(decoders), make([]byte, 0, size+1)
+func benchWhole(b *testing.B, c List, coded []byte, size int) {
+	d, dst := new(Decoders), make([]byte, 0, size+1)
 	b.SetBytes(int64(size))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := d.appendAll(context.Background(), dst, coded, c, 1<<30); err != nil {
+		if _, err := d.AppendAll(context.Background(), dst, coded, c, 1<<30); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
-func benchStream(b *testing.B, c codings, coded []byte, size int) {
-	d, src, p := new(decoders), bytes.NewReader(nil), make([]byte, 32<<10)
+func benchStream(b *testing.B, c List, coded []byte, size int) {
+	d, src, p := new(Decoders), bytes.NewReader(nil), make([]byte, 32<<10)
 	b.SetBytes(int64(size))
 	b.ReportAllocs()
 	for b.Loop() {
 		src.Reset(coded)
-		r := d.reader(context.Background(), c, src)
+		r := d.Reader(context.Background(), c, src)
 		drainDecoder(b, r, p)
-		r.close()
+		r.Close()
 	}
 }
 
 // benchLibrary is plain use of a library, its reader reset for each body.
-func benchLibrary(b *testing.B, c coding, coded []byte, size int) {
+func benchLibrary(b *testing.B, c Coding, coded []byte, size int) {
 	src, p := bytes.NewReader(coded), make([]byte, 32<<10)
 	var r io.Reader
 	var reset func() error
 	switch c {
-	case codingGzip:
+	case Gzip:
 		z := new(gzip.Reader)
 		r, reset = z, func() error { return z.Reset(src) }
-	case codingDeflate:
+	case Deflate:
 		z, err := zlib.NewReader(src)
 		if err != nil {
 			b.Fatal(err)
 		}
 		r, reset = z, func() error { return z.(zlib.Resetter).Reset(src, nil) }
-	case codingBrotli:
+	case Brotli:
 		z := brotli.NewReader(src)
 		r, reset = z, func() error { return z.Reset(src) }
-	case codingZstd:
+	case Zstd:
 		z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
 		if err != nil {
 			b.Fatal(err)

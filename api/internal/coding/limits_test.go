@@ -1,4 +1,4 @@
-package api
+package coding
 
 import (
 	"bytes"
@@ -13,11 +13,13 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/seed53b03582/troupe/conn"
 )
 
 // A body cut short is an error, never a shorter body: at every byte.
 func TestDecodeTruncated(t *testing.T) {
-	d := new(decoders)
+	d := new(Decoders)
 	body := prose(3000) + randomBytes(300)
 	for name, c := range map[string]struct {
 		header string
@@ -28,9 +30,9 @@ func TestDecodeTruncated(t *testing.T) {
 		"raw deflate": {"deflate", compressed(newRawDeflate, body)},
 		"br":          {"br", applyCodings(listed(t, "br"), body)},
 		"zstd":        {"zstd", applyCodings(listed(t, "zstd"), body)},
-		"flushed gzip": {"gzip", compressed(func(w io.Writer) compressor { return newCompressor(codingGzip, w) },
+		"flushed gzip": {"gzip", compressed(func(w io.Writer) compressor { return newCompressor(Gzip, w) },
 			body[:1000], body[1000:2000], body[2000:])},
-		"flushed zstd": {"zstd", compressed(func(w io.Writer) compressor { return newCompressor(codingZstd, w) },
+		"flushed zstd": {"zstd", compressed(func(w io.Writer) compressor { return newCompressor(Zstd, w) },
 			body[:1000], body[1000:2000], body[2000:])},
 		"gzip, every header": {"gzip", compressed(func(w io.Writer) compressor {
 			z := gzip.NewWriter(w)
@@ -42,7 +44,7 @@ func TestDecodeTruncated(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			codings := listed(t, c.header)
 			for n := 1; n < len(c.coded); n++ {
-				got, err := d.appendAll(context.Background(), nil, c.coded[:n], codings, 0)
+				got, err := d.AppendAll(context.Background(), nil, c.coded[:n], codings, 0)
 				if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), "Content-Encoding is ") {
 					t.Fatalf("%d of %d bytes: got %v, want an unexpected EOF of a coding", n, len(c.coded), err)
 				}
@@ -50,7 +52,7 @@ func TestDecodeTruncated(t *testing.T) {
 					t.Fatalf("%d of %d bytes: what was decoded is not how the body begins", n, len(c.coded))
 				}
 			}
-			if got, err := d.appendAll(context.Background(), nil, c.coded, codings, 0); err != nil || string(got) != body {
+			if got, err := d.AppendAll(context.Background(), nil, c.coded, codings, 0); err != nil || string(got) != body {
 				t.Fatalf("the whole: %v", err)
 			}
 		})
@@ -88,14 +90,14 @@ func TestDecodeCorrupt(t *testing.T) {
 		"nested, in the third": {"gzip, br, zstd", string(applyCodings(listed(t, "br, zstd"), "hello")), "gzip"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := new(decoders)
+			d := new(Decoders)
 			for range 2 { // the second time with the reader that failed
-				_, err := d.appendAll(context.Background(), nil, []byte(c.coded), listed(t, c.header), 0)
+				_, err := d.AppendAll(context.Background(), nil, []byte(c.coded), listed(t, c.header), 0)
 				if err == nil || !strings.Contains(err.Error(), "Content-Encoding is "+c.blamed+": ") || errors.Unwrap(err) == nil {
 					t.Fatalf("got %v, want an error of %s that wraps its cause", err, c.blamed)
 				}
 			}
-			if got, err := d.appendAll(context.Background(), nil, applyCodings(listed(t, c.header), "hello"), listed(t, c.header), 0); err != nil || string(got) != "hello" {
+			if got, err := d.AppendAll(context.Background(), nil, applyCodings(listed(t, c.header), "hello"), listed(t, c.header), 0); err != nil || string(got) != "hello" {
 				t.Errorf("after the error: %q, %v", got, err)
 			}
 		})
@@ -105,9 +107,9 @@ func TestDecodeCorrupt(t *testing.T) {
 // What follows the end of the data: more members, rubbish, or what began as a
 // member and is none.
 func TestDecodeTrailing(t *testing.T) {
-	zlibHello, zstdHello := mustEncode(codingDeflate, "hello"), mustEncode(codingZstd, "hello")
+	zlibHello, zstdHello := mustEncode(Deflate, "hello"), mustEncode(Zstd, "hello")
 	rawHello := string(compressed(newRawDeflate, "hello"))
-	gzipNothing := mustEncode(codingGzip, "")
+	gzipNothing := mustEncode(Gzip, "")
 	for name, c := range map[string]struct {
 		header, coded, want string
 		err                 error // errAnyCoding: whatever it is
@@ -136,19 +138,19 @@ func TestDecodeTrailing(t *testing.T) {
 		"zstd, cut magic":           {"zstd", zstdHello + zstdHello[:2], "hello", io.ErrUnexpectedEOF},
 		"zstd, rubbish":             {"zstd", zstdHello + "rubbish", "hello", errAnyCoding},
 		"nested, rubbish inside":    {"gzip, br", string(applyCodings(listed(t, "br"), gzipHello+"rubbish")), "hello", nil},
-		"nested, empty inside":      {"gzip, br", mustEncode(codingBrotli, ""), "", nil},
+		"nested, empty inside":      {"gzip, br", mustEncode(Brotli, ""), "", nil},
 		"nested, cut inside":        {"br, gzip", string(applyCodings(listed(t, "gzip"), brHello[:3])), "", io.ErrUnexpectedEOF},
 		"nested, frames and cut it": {"gzip, zstd", string(applyCodings(listed(t, "zstd"), gzipHello)) + zstdHello[:3], "hello", io.ErrUnexpectedEOF},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := new(decoders)
+			d := new(Decoders)
 			for how, src := range map[string]io.Reader{
 				"whole":        strings.NewReader(c.coded),
 				"byte by byte": iotest.OneByteReader(strings.NewReader(c.coded)),
 			} {
-				r := d.reader(context.Background(), listed(t, c.header), src)
+				r := d.Reader(context.Background(), listed(t, c.header), src)
 				got, err := io.ReadAll(r)
-				r.close()
+				r.Close()
 				if c.err == errAnyCoding && err != nil {
 					err = errAnyCoding
 				}
@@ -164,7 +166,7 @@ func TestDecodeTrailing(t *testing.T) {
 var errAnyCoding = errors.New("any error")
 
 func TestDecodeLimit(t *testing.T) {
-	d := new(decoders)
+	d := new(Decoders)
 	body := prose(5000)
 	for _, header := range allCodings() {
 		c := listed(t, header)
@@ -173,19 +175,19 @@ func TestDecodeLimit(t *testing.T) {
 			1: false, 4999: false, 5000: true, 5001: true, 0: true, -1: true, math.MaxInt64: true, math.MaxInt64 - 1: true,
 		} {
 			for _, dst := range [][]byte{nil, []byte("head"), make([]byte, 4, 10_000)} {
-				got, err := d.appendAll(context.Background(), dst, coded, c, limit)
+				got, err := d.AppendAll(context.Background(), dst, coded, c, limit)
 				if fits && (err != nil || string(got[len(dst):]) != body) {
 					t.Errorf("%s, limit %d: %v", header, limit, err)
 				}
-				if !fits && (!errors.Is(err, ErrTooLarge) || string(got[len(dst):]) != body[:limit]) {
-					t.Errorf("%s, limit %d: got %d bytes, %v; want %v", header, limit, len(got)-len(dst), err, ErrTooLarge)
+				if !fits && (!errors.Is(err, conn.ErrTooLarge) || string(got[len(dst):]) != body[:limit]) {
+					t.Errorf("%s, limit %d: got %d bytes, %v; want %v", header, limit, len(got)-len(dst), err, conn.ErrTooLarge)
 				}
 			}
 		}
 	}
 }
 
-// A few bytes that decode to many are ErrTooLarge, and take no more memory than
+// A few bytes that decode to many are conn.ErrTooLarge, and take no more memory than
 // the limit, some buffers and a window.
 func TestDecodeBombs(t *testing.T) {
 	const limit, bomb = 1 << 20, 10 << 20
@@ -194,13 +196,13 @@ func TestDecodeBombs(t *testing.T) {
 		t.Run(header, func(t *testing.T) {
 			c := listed(t, header)
 			coded := applyCodings(c, zeros)
-			d := new(decoders)
+			d := new(Decoders)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			got, err := d.appendAll(context.Background(), nil, coded, c, limit)
+			got, err := d.AppendAll(context.Background(), nil, coded, c, limit)
 			runtime.ReadMemStats(&after)
-			if !errors.Is(err, ErrTooLarge) || len(got) > limit {
-				t.Errorf("%d bytes gave %d, %v; want %v", len(coded), len(got), err, ErrTooLarge)
+			if !errors.Is(err, conn.ErrTooLarge) || len(got) > limit {
+				t.Errorf("%d bytes gave %d, %v; want %v", len(coded), len(got), err, conn.ErrTooLarge)
 			}
 			if took := after.TotalAlloc - before.TotalAlloc; took > 4*limit+2*maxWindow {
 				t.Errorf("it took %d KiB", took>>10)
@@ -211,7 +213,7 @@ func TestDecodeBombs(t *testing.T) {
 
 // The same for what decodes to nothing, which no limit of the content stops.
 func TestDecodeHollow(t *testing.T) {
-	members := strings.Repeat(mustEncode(codingGzip, ""), 1<<18) // 4 MiB and more
+	members := strings.Repeat(mustEncode(Gzip, ""), 1<<18) // 4 MiB and more
 	frames := strings.Repeat("\x50\x2a\x4d\x18\x00\x00\x00\x00", 1<<19)
 	rubbish := gzipHello + strings.Repeat("\x00", 4<<20)
 	for name, c := range map[string]struct{ header, inner string }{
@@ -223,11 +225,11 @@ func TestDecodeHollow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			both := listed(t, c.header)
 			coded := applyCodings(both[1:], c.inner)
-			r := new(decoders).reader(context.Background(), both, bytes.NewReader(coded))
-			defer r.close()
+			r := new(Decoders).Reader(context.Background(), both, bytes.NewReader(coded))
+			defer r.Close()
 			got, err := io.ReadAll(r)
-			if !errors.Is(err, ErrTooLarge) || len(got) > 5 {
-				t.Errorf("%d bytes gave %q, %v; want %v", len(coded), got, err, ErrTooLarge)
+			if !errors.Is(err, conn.ErrTooLarge) || len(got) > 5 {
+				t.Errorf("%d bytes gave %q, %v; want %v", len(coded), got, err, conn.ErrTooLarge)
 			}
 		})
 	}
@@ -236,9 +238,9 @@ func TestDecodeHollow(t *testing.T) {
 		for range 200_000 {
 			parts = append(parts, "x")
 		}
-		coded := compressed(func(w io.Writer) compressor { return newCompressor(codingGzip, w) }, parts...)
+		coded := compressed(func(w io.Writer) compressor { return newCompressor(Gzip, w) }, parts...)
 		coded = applyCodings(listed(t, "br"), string(coded))
-		if got, err := new(decoders).appendAll(context.Background(), nil, coded, listed(t, "gzip, br"), 0); err != nil || len(got) != len(parts) {
+		if got, err := new(Decoders).AppendAll(context.Background(), nil, coded, listed(t, "gzip, br"), 0); err != nil || len(got) != len(parts) {
 			t.Errorf("got %d bytes, %v", len(got), err)
 		}
 	})
@@ -246,7 +248,7 @@ func TestDecodeHollow(t *testing.T) {
 
 // RFC 9659: no more than 8 MiB of window, but that much.
 func TestDecodeZstdWindow(t *testing.T) {
-	d, c := new(decoders), listed(t, "zstd")
+	d, c := new(Decoders), listed(t, "zstd")
 	body := prose(9 << 20)
 	for window, fits := range map[int]bool{8 << 20: true, 16 << 20: false} {
 		z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window))
@@ -257,14 +259,14 @@ func TestDecodeZstdWindow(t *testing.T) {
 		z.Reset(&b)
 		io.WriteString(z, body)
 		z.Close()
-		got, err := d.appendAll(context.Background(), nil, b.Bytes(), c, 0)
+		got, err := d.AppendAll(context.Background(), nil, b.Bytes(), c, 0)
 		if fits != (err == nil && string(got) == body) || !fits && (len(got) > 0 || !errors.Is(err, zstd.ErrWindowSizeExceeded)) {
 			t.Errorf("window %d: %d bytes, %v", window, len(got), err)
 		}
 	}
 	// A frame in one segment has the content for its window.
 	single := "\x28\xb5\x2f\xfd\xe0" + "\x01\x00\x80\x00\x00\x00\x00\x00" + "\x01\x00\x00"
-	if _, err := d.appendAll(context.Background(), nil, []byte(single), c, 0); err == nil {
+	if _, err := d.AppendAll(context.Background(), nil, []byte(single), c, 0); err == nil {
 		t.Error("a single segment of 8 MiB and a byte was taken")
 	}
 }

@@ -1,4 +1,4 @@
-package api
+package coding
 
 import (
 	"bytes"
@@ -25,15 +25,15 @@ type compressor interface {
 	Flush() error
 }
 
-func newCompressor(c coding, w io.Writer) compressor {
+func newCompressor(c Coding, w io.Writer) compressor {
 	var z compressor
 	var err error
 	switch c {
-	case codingGzip:
+	case Gzip:
 		z, err = gzip.NewWriterLevel(w, gzip.BestSpeed)
-	case codingDeflate:
+	case Deflate:
 		z, err = zlib.NewWriterLevel(w, zlib.BestSpeed)
-	case codingBrotli:
+	case Brotli:
 		z = brotli.NewWriterLevel(w, 2)
 	default:
 		z, err = zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
@@ -73,7 +73,7 @@ func compressed(z func(io.Writer) compressor, parts ...string) []byte {
 }
 
 // applyCodings applies the codings to data in their order.
-func applyCodings(c codings, data string) []byte {
+func applyCodings(c List, data string) []byte {
 	b := []byte(data)
 	for _, one := range c {
 		b = compressed(func(w io.Writer) compressor { return newCompressor(one, w) }, string(b))
@@ -82,19 +82,19 @@ func applyCodings(c codings, data string) []byte {
 }
 
 // listed makes codings of a header.
-func listed(tb testing.TB, header string) codings {
+func listed(tb testing.TB, header string) List {
 	tb.Helper()
-	c, ok := parseCodings([]byte(header))
+	c, ok := Parse([]byte(header))
 	if !ok {
 		tb.Fatalf("%q is not to be decoded", header)
 	}
 	return c
 }
 
-var gzipHello, brHello = mustEncode(codingGzip, "hello"), mustEncode(codingBrotli, "hello")
+var gzipHello, brHello = mustEncode(Gzip, "hello"), mustEncode(Brotli, "hello")
 
-func mustEncode(c coding, data string) string {
-	return string(applyCodings(codings{c}, data))
+func mustEncode(c Coding, data string) string {
+	return string(applyCodings(List{c}, data))
 }
 
 // prose compresses like text; randomBytes does not.
@@ -149,7 +149,7 @@ func TestParseCodings(t *testing.T) {
 			for _, v := range c.values {
 				values = append(values, []byte(v))
 			}
-			got, ok := parseCodings(values...)
+			got, ok := Parse(values...)
 			var names []string
 			for _, one := range got {
 				names = append(names, one.String())
@@ -159,8 +159,8 @@ func TestParseCodings(t *testing.T) {
 			}
 		})
 	}
-	for name := range strings.SplitSeq(acceptEncoding, ", ") {
-		if _, known := parseCoding([]byte(name)); !known {
+	for name := range strings.SplitSeq(Accept, ", ") {
+		if _, known := parseOne([]byte(name)); !known {
 			t.Errorf("%s is asked for and not known", name)
 		}
 	}
@@ -178,7 +178,7 @@ func allCodings() (all []string) {
 }
 
 func TestDecode(t *testing.T) {
-	d := new(decoders)
+	d := new(Decoders)
 	bodies := map[string]string{
 		"nothing": "", "byte": "x", "line": "hello, world\n",
 		"prose": prose(50_000), "noise": randomBytes(50_000), "zeros": strings.Repeat("\x00", 300_000),
@@ -188,7 +188,7 @@ func TestDecode(t *testing.T) {
 		t.Run(header, func(t *testing.T) {
 			for name, body := range bodies {
 				coded := applyCodings(c, body)
-				got, err := d.appendAll(context.Background(), []byte("head"), coded, c, int64(len(body)))
+				got, err := d.AppendAll(context.Background(), []byte("head"), coded, c, int64(len(body)))
 				if err != nil || string(got) != "head"+body {
 					t.Fatalf("%s: whole: %d bytes, %v; want %d", name, len(got)-4, err, len(body))
 				}
@@ -198,9 +198,9 @@ func TestDecode(t *testing.T) {
 					"with the end": iotest.DataErrReader(bytes.NewReader(coded)),
 					"byte by byte": iotest.OneByteReader(bytes.NewReader(coded)),
 				} {
-					r := d.reader(context.Background(), c, src)
+					r := d.Reader(context.Background(), c, src)
 					got, err := io.ReadAll(r)
-					r.close()
+					r.Close()
 					if err != nil || string(got) != body {
 						t.Fatalf("%s: %s: %d bytes, %v; want %d", name, how, len(got), err, len(body))
 					}
@@ -212,14 +212,14 @@ func TestDecode(t *testing.T) {
 
 // Some servers announce a coding and then have nothing to send.
 func TestDecodeEmptyBody(t *testing.T) {
-	d := new(decoders)
+	d := new(Decoders)
 	for _, header := range allCodings() {
 		c := listed(t, header)
-		if got, err := d.appendAll(context.Background(), nil, nil, c, 10); err != nil || len(got) != 0 {
+		if got, err := d.AppendAll(context.Background(), nil, nil, c, 10); err != nil || len(got) != 0 {
 			t.Errorf("%s: got %q, %v; want nothing", header, got, err)
 		}
 		failed := errors.New("reset")
-		if _, err := io.ReadAll(d.reader(context.Background(), c, iotest.ErrReader(failed))); err != failed {
+		if _, err := io.ReadAll(d.Reader(context.Background(), c, iotest.ErrReader(failed))); err != failed {
 			t.Errorf("%s: got %v, want the source's error", header, err)
 		}
 	}
@@ -227,7 +227,7 @@ func TestDecodeEmptyBody(t *testing.T) {
 
 // The zlib format is what the coding is; raw data is told by its first two bytes.
 func TestDecodeDeflate(t *testing.T) {
-	d, c := new(decoders), listed(t, "deflate")
+	d, c := new(Decoders), listed(t, "deflate")
 	for level := flate.HuffmanOnly; level <= 9; level++ {
 		for _, body := range []string{"", "x", prose(40_000), randomBytes(70_000)} {
 			wrapped := compressed(func(w io.Writer) compressor {
@@ -245,7 +245,7 @@ func TestDecodeDeflate(t *testing.T) {
 				return z
 			}, body)
 			for name, coded := range map[string][]byte{"zlib": wrapped, "raw": raw} {
-				if got, err := d.appendAll(context.Background(), nil, coded, c, 0); err != nil || string(got) != body {
+				if got, err := d.AppendAll(context.Background(), nil, coded, c, 0); err != nil || string(got) != body {
 					t.Errorf("%s, level %d, %d bytes: got %d, %v", name, level, len(body), len(got), err)
 				}
 			}
@@ -266,13 +266,13 @@ func TestDecodeIndependent(t *testing.T) {
 		"gzip":        {"gzip", blankGzip[:10] + codeless, func(w io.Writer) compressor { return gzip.NewWriter(w) }},
 	} {
 		codings := listed(t, c.header)
-		want, wantErr := new(decoders).appendAll(context.Background(), nil, []byte(c.coded), codings, 0)
+		want, wantErr := new(Decoders).AppendAll(context.Background(), nil, []byte(c.coded), codings, 0)
 		for _, before := range []string{prose(3000), randomBytes(100), strings.Repeat("01", 99)} {
-			d := new(decoders)
-			if _, err := d.appendAll(context.Background(), nil, compressed(c.z, before), codings, 0); err != nil {
+			d := new(Decoders)
+			if _, err := d.AppendAll(context.Background(), nil, compressed(c.z, before), codings, 0); err != nil {
 				t.Fatal(err)
 			}
-			got, err := d.appendAll(context.Background(), nil, []byte(c.coded), codings, 0)
+			got, err := d.AppendAll(context.Background(), nil, []byte(c.coded), codings, 0)
 			if !bytes.Equal(got, want) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
 				t.Errorf("%s after another: %q, %v; alone: %q, %v", name, got, err, want, wantErr)
 			}
@@ -298,14 +298,14 @@ func TestDecodeIndependent(t *testing.T) {
 }
 
 func TestDecodersConcurrently(t *testing.T) {
-	d := new(decoders)
+	d := new(Decoders)
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
 			for j, header := range allCodings() {
 				c := listed(t, header)
 				body := prose(100 + 1000*i + j)
-				if got, err := d.appendAll(context.Background(), nil, applyCodings(c, body), c, 0); err != nil || string(got) != body {
+				if got, err := d.AppendAll(context.Background(), nil, applyCodings(c, body), c, 0); err != nil || string(got) != body {
 					t.Errorf("%s: %d bytes, %v", header, len(got), err)
 				}
 			}
