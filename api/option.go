@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/api/internal/digest"
 )
 
 // Option is one setting of one call: Params, Headers, Data, a *Connection, a
@@ -65,7 +66,7 @@ type extras struct {
 	history []*Response        // redirects followed, the oldest first
 	held    int64              // bytes of their bodies
 	cookie  string             // what the jar knows for the next request
-	nonce   digestTry          // the Digest challenge that this request answers
+	nonce   digest.Try         // the Digest challenge that this request answers
 	fields  []field            // scratch for sorting; then the caller's headers
 	buf     []byte             // scratch for encoding: query, then body
 	payload
@@ -84,7 +85,7 @@ type extras struct {
 	mimeType   string // of an Upload
 	host       string // of Host
 	authorize  string // the Authorization of BasicAuth or Bearer
-	digest     digestUser
+	digest     digest.User
 	multipart  *multipartBody
 	tls        *tls.Config
 	deadline   time.Time // of Timeout; zero: none

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed53b03582/troupe/actors"
 	"github.com/seed53b03582/troupe/api/internal/coding"
+	"github.com/seed53b03582/troupe/api/internal/digest"
 	"github.com/seed53b03582/troupe/api/internal/open"
 	"github.com/seed53b03582/troupe/conn"
 )
@@ -32,7 +33,7 @@ type Session struct {
 	// bubble must not be used outside.
 	requests  sync.Pool // of *request
 	decoders  coding.Decoders
-	digests   digests
+	digests   digest.Nonces
 	crossings crossings
 	calls     underway
 	bodies    bodies // streamed, and not yet read to their end

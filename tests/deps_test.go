@@ -20,8 +20,9 @@ func TestDependenciesRunOneWay(t *testing.T) {
 		"actors":               {"conn", "conn/http1"},
 		"api/internal/charset": {},
 		"api/internal/coding":  {"conn"},
+		"api/internal/digest":  {"conn/http1"},
 		"api/internal/open":    {"actors"},
-		"api":                  {"actors", "conn", "conn/http1", "api/internal/charset", "api/internal/coding", "api/internal/open"},
+		"api":                  {"actors", "conn", "conn/http1", "api/internal/charset", "api/internal/coding", "api/internal/digest", "api/internal/open"},
 		"api/apitest":          {"api", "api/internal/open"},
 		"examples":             {"api"},
 		"tests":                {},
@@ -43,7 +44,7 @@ func TestDependenciesRunOneWay(t *testing.T) {
 			}
 		}
 	}
-	for _, pkg := range []string{"conn/http1", "conn/memory", "conn", "actors", "api/internal/charset", "api/internal/coding", "api", "tests"} {
+	for _, pkg := range []string{"conn/http1", "conn/memory", "conn", "actors", "api/internal/charset", "api/internal/digest", "api/internal/coding", "api", "tests"} {
 		if !seen[pkg] {
 			t.Errorf("room %s was not found", pkg)
 		}
@@ -59,6 +60,7 @@ func TestNobodyBelowKnowsWhoIsAbove(t *testing.T) {
 		"actors":               {"api", "examples"},
 		"api/internal/charset": {"conn", "actors", "api", "examples"},
 		"api/internal/coding":  {"actors", "api", "examples"},
+		"api/internal/digest":  {"conn", "actors", "api", "examples"},
 		"api":                  {"examples"},
 	} {
 		for _, dep := range goList(t, "-deps", "./"+pkg) {

@@ -17,65 +17,6 @@ func withStatus(line, body string, headers ...string) string {
 	return strings.Replace(withLength(body, headers...), "200 OK", line, 1)
 }
 
-// The nonce that an answer gives is used for the next request, and for another try at the same
-// one, with a count from 1. The key of a -sess stays that of the challenge (RFC 7616 §3.4.2).
-func TestDigestNextNonce_7616_3_5(t *testing.T) {
-	u := digestUser{"u", "p"}
-	for _, algorithm := range []string{"", "MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256-sess"} {
-		for _, qop := range []string{"", "auth"} {
-			s := &digestServer{algorithm: algorithm, qop: qop, realm: "r", nonce: "first", opaque: true}
-			var d digests
-			var try digestTry
-			if again, err := d.challenged("o", u, &try, []string{s.challenge()}); !again {
-				t.Fatal(err)
-			}
-			verify := func(try *digestTry, count string) {
-				t.Helper()
-				value, _ := d.authorization("o", u, try, "GET", "/")
-				if fault, nc := s.verify(value, "GET", "/", u.user, u.password); fault != "" || qop != "" && nc != count {
-					t.Errorf("%s %s: nc %s, want %s; %s", algorithm, qop, nc, count, fault)
-				}
-			}
-			verify(&try, "00000001")
-			verify(new(digestTry), "00000002")
-			s.keyNonce, s.nonce = "first", `se"cond\`
-			d.informed("o", u, &try, []string{`qop=auth, rspauth="0", nextnonce="se\"cond\\", cnonce="x", nc=00000001`})
-			verify(&try, "00000001")
-			verify(new(digestTry), "00000002")
-			d.informed("o", u, &try, []string{`nextnonce="se\"cond\\"`}) // the same: the count goes on
-			verify(&try, "00000003")
-			s.nonce = "third"
-			d.informed("o", u, &try, []string{"qop=auth", "NextNonce=third"})
-			verify(new(digestTry), "00000001")
-		}
-	}
-}
-
-// What names no nonce that could be used changes nothing, nor does an answer to a request that
-// had none.
-func TestDigestNextNonceIgnored(t *testing.T) {
-	u := digestUser{"u", "p"}
-	for _, info := range []string{
-		"", "qop=auth", `nextnonce=""`, "nextnonce=", "nextnonce", `nextnonce="open`, "nextnonce=\"a\x01b\"", `x="nextnonce=b"`, `xnextnonce="b"`,
-		`nextnonce="` + strings.Repeat("n", maxDigestChallenge+1) + `"`,
-	} {
-		var d digests
-		var try digestTry
-		if again, err := d.challenged("o", u, &try, []string{`Digest realm="r", nonce="n", qop=auth`}); !again {
-			t.Fatal(err)
-		}
-		d.informed("o", u, &try, []string{info})
-		if value, _ := d.authorization("o", u, new(digestTry), "GET", "/"); !strings.Contains(value, ` nonce="n", nc=00000001,`) {
-			t.Errorf("%.40q: sends %s", info, value)
-		}
-	}
-	var d digests
-	d.informed("o", u, new(digestTry), []string{`nextnonce="b"`})
-	if value, ok := d.authorization("o", u, new(digestTry), "GET", "/"); ok {
-		t.Errorf("without a challenge: sends %s", value)
-	}
-}
-
 // A server that takes each nonce once asks for a login once.
 func TestDigestNextNonceSparesChallenges(t *testing.T) {
 	issued := 0
@@ -207,4 +148,28 @@ func TestRedirectOfABodyThatIsGone(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// What can't be sent of user and password is told before anything is.
+func TestDigestAuthInputErrors(t *testing.T) {
+	s := newSession(t, Config{})
+	for name, c := range map[string]struct{ user, password, says string }{
+		"plain":                     {`a"\:ü`, "p\xe4", ""},
+		"a line end in the user":    {"secret\r\nX: y", "p", "control character"},
+		"a control in the password": {"u", "secret\x7f", "control character"},
+		"a user that is not UTF-8":  {"secret\xe4", "p", "not valid UTF-8"},
+	} {
+		_, err := s.Curl("GET", "http://h/", DigestAuth(c.user, c.password))
+		var input *InputError
+		switch {
+		case c.says == "":
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		case !errors.As(err, &input) || input.Field != "DigestAuth" || input.Fix == "" || !strings.Contains(err.Error(), c.says):
+			t.Errorf("%s: got %v, want %q", name, err, c.says)
+		case strings.Contains(err.Error(), "secret"):
+			t.Errorf("%s: shows it: %v", name, err)
+		}
+	}
 }

@@ -1,22 +1,21 @@
-package api
+package digest
 
 import (
 	"crypto/sha512"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
 )
 
 // answerOnce has a fresh session answer a challenge, with the cnonce given.
-func answerOnce(t *testing.T, u digestUser, cnonce, method, target string, values ...string) string {
+func answerOnce(t *testing.T, u User, cnonce, method, target string, values ...string) string {
 	t.Helper()
-	d := digests{cnonce: func() string { return cnonce }}
-	var try digestTry
-	if again, err := d.challenged("http://h", u, &try, values); !again || err != nil {
+	d := Nonces{cnonce: func() string { return cnonce }}
+	var try Try
+	if again, err := d.Challenged("http://h", u, &try, values); !again || err != nil {
 		t.Fatalf("challenged: %v, %v", again, err)
 	}
-	value, ok := d.authorization("http://h", u, &try, method, target)
+	value, ok := d.Authorization("http://h", u, &try, method, target)
 	if !ok {
 		t.Fatal("no value")
 	}
@@ -33,7 +32,7 @@ func TestDigestExamples(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		challenges []string
-		user       digestUser
+		user       User
 		cnonce     string
 		target     string
 		want       string
@@ -41,7 +40,7 @@ func TestDigestExamples(t *testing.T) {
 		{
 			name:       "RFC 7616 §3.9.1 with MD5",
 			challenges: []string{fmt.Sprintf(mufasa, "MD5")},
-			user:       digestUser{"Mufasa", "Circle of Life"},
+			user:       User{"Mufasa", "Circle of Life"},
 			cnonce:     "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
 			target:     "/dir/index.html",
 			want: `Digest username="Mufasa", realm="http-auth@example.org", uri="/dir/index.html", algorithm=MD5, ` +
@@ -52,7 +51,7 @@ func TestDigestExamples(t *testing.T) {
 		{
 			name:       "RFC 7616 §3.9.1, both challenges",
 			challenges: []string{fmt.Sprintf(mufasa, "SHA-256"), fmt.Sprintf(mufasa, "MD5")},
-			user:       digestUser{"Mufasa", "Circle of Life"},
+			user:       User{"Mufasa", "Circle of Life"},
 			cnonce:     "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
 			target:     "/dir/index.html",
 			want: `Digest username="Mufasa", realm="http-auth@example.org", uri="/dir/index.html", algorithm=SHA-256, ` +
@@ -64,7 +63,7 @@ func TestDigestExamples(t *testing.T) {
 		{ // username and response as in erratum 4897; see the test below
 			name:       "RFC 7616 §3.9.2 with userhash",
 			challenges: []string{doe + ", userhash=true"},
-			user:       digestUser{"Jäsøn Doe", "Secret, or not?"},
+			user:       User{"Jäsøn Doe", "Secret, or not?"},
 			cnonce:     "NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v",
 			target:     "/doe.json",
 			want: `Digest username="793263caabb707a56211940d90411ea4a575adeccb7e360aeb624ed06ece9b0b", ` +
@@ -77,7 +76,7 @@ func TestDigestExamples(t *testing.T) {
 		{
 			name:       "RFC 7616 §3.9.2 with username*",
 			challenges: []string{doe},
-			user:       digestUser{"Jäsøn Doe", "Secret, or not?"},
+			user:       User{"Jäsøn Doe", "Secret, or not?"},
 			cnonce:     "NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v",
 			target:     "/doe.json",
 			want: `Digest username*=UTF-8''J%C3%A4s%C3%B8n%20Doe, realm="api@example.org", uri="/doe.json", algorithm=SHA-512-256, ` +
@@ -89,7 +88,7 @@ func TestDigestExamples(t *testing.T) {
 		{
 			name:       "RFC 2617 §3.5",
 			challenges: []string{`Digest realm="testrealm@host.com", qop="auth,auth-int", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", opaque="5ccc069c403ebaf9f0171e9517f40e41"`},
-			user:       digestUser{"Mufasa", "Circle Of Life"},
+			user:       User{"Mufasa", "Circle Of Life"},
 			cnonce:     "0a4f113b",
 			target:     "/dir/index.html",
 			want: `Digest username="Mufasa", realm="testrealm@host.com", uri="/dir/index.html", ` +
@@ -99,7 +98,7 @@ func TestDigestExamples(t *testing.T) {
 		{ // the response of RFC 2069 §2.4 with its errata
 			name:       "RFC 2069 §2.4",
 			challenges: []string{`Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", opaque="5ccc069c403ebaf9f0171e9517f40e41"`},
-			user:       digestUser{"Mufasa", "CircleOfLife"},
+			user:       User{"Mufasa", "CircleOfLife"},
 			cnonce:     "0a4f113b",
 			target:     "/dir/index.html",
 			want: `Digest username="Mufasa", realm="testrealm@host.com", uri="/dir/index.html", ` +
@@ -125,33 +124,33 @@ func TestDigestErratum(t *testing.T) {
 }
 
 func TestDigestCombinations(t *testing.T) {
-	users := []digestUser{
+	users := []User{
 		{"user", "secret"}, {"", ""}, {`DOM\us"er`, `a:"b"\`}, {"Jäsøn Doe", "日本"}, {"Zoë/&100%", "p w"},
 	}
 	for _, algorithm := range []string{"", "MD5", "MD5-sess", "md5-SESS", "SHA-256", "SHA-256-sess", "SHA-512-256", "SHA-512-256-sess"} {
 		for _, qop := range []string{"", "auth", `"auth"`, `"auth-int, auth"`, `"auth-int,future,AUTH"`} {
 			for i := range 8 {
-				s := &digestServer{algorithm: algorithm, qop: qop, userhash: i&1 != 0, charset: i&2 != 0, opaque: i&4 != 0,
+				s := &verifier{algorithm: algorithm, qop: qop, userhash: i&1 != 0, charset: i&2 != 0, opaque: i&4 != 0,
 					realm: `my "realm"\, here`, nonce: `n/+="\`}
 				for _, u := range users {
-					if strings.Contains(u.user, "&") && !s.userhash { // url.PathEscape is not RFC 8187 there
+					if strings.Contains(u.Name, "&") && !s.userhash { // url.PathEscape is not RFC 8187 there
 						continue
 					}
-					var d digests
-					var try digestTry
-					if again, err := d.challenged("o", u, &try, []string{s.challenge()}); !again {
+					var d Nonces
+					var try Try
+					if again, err := d.Challenged("o", u, &try, []string{s.challenge()}); !again {
 						t.Fatalf("%s: %v", s.challenge(), err)
 					}
 					for n := 1; n <= 2; n++ { // the key of a -sess stays
-						value, _ := d.authorization("o", u, &try, "POST", "/a?b=c")
-						fault, nc := s.verify(value, "POST", "/a?b=c", u.user, u.password)
+						value, _ := d.Authorization("o", u, &try, "POST", "/a?b=c")
+						fault, nc := s.verify(value, "POST", "/a?b=c", u.Name, u.Password)
 						if fault != "" || qop != "" && nc != fmt.Sprintf("%08x", n) {
-							t.Errorf("%s\n%s\nuser %q, nc %q: %s", s.challenge(), value, u.user, nc, fault)
+							t.Errorf("%s\n%s\nuser %q, nc %q: %s", s.challenge(), value, u.Name, nc, fault)
 						}
-						if fault, _ := s.verify(value, "POST", "/a?b=c", u.user, u.password+"x"); fault == "" {
+						if fault, _ := s.verify(value, "POST", "/a?b=c", u.Name, u.Password+"x"); fault == "" {
 							t.Fatal("the verifier takes any password")
 						}
-						try = digestTry{} // the second is of another request
+						try = Try{} // the second is of another request
 					}
 				}
 			}
@@ -160,7 +159,7 @@ func TestDigestCombinations(t *testing.T) {
 }
 
 func TestDigestUserExtended(t *testing.T) {
-	got := answerOnce(t, digestUser{`ä !#$&+-.^_|~'()*%"\/:` + "`", "p"}, "c", "GET", "/", `Digest realm="r", nonce="n", charset=utf-8`)
+	got := answerOnce(t, User{`ä !#$&+-.^_|~'()*%"\/:` + "`", "p"}, "c", "GET", "/", `Digest realm="r", nonce="n", charset=utf-8`)
 	want := "Digest username*=UTF-8''%C3%A4%20!#$&+-.^_|~%27%28%29%2A%25%22%5C%2F%3A`, realm="
 	if !strings.HasPrefix(got, want) {
 		t.Errorf("got %s, want %s", got, want)
@@ -182,7 +181,7 @@ func TestDigestBestChallenge(t *testing.T) {
 				values = append(values, `Basic realm="r"`, "digest algorithm="+a+rest)
 			}
 			for _, values := range [][]string{values, {strings.Join(values, ", ")}} {
-				if got := answerOnce(t, digestUser{"u", "p"}, "c", "GET", "/", values...); !strings.Contains(got, ", algorithm="+c.want+",") {
+				if got := answerOnce(t, User{"u", "p"}, "c", "GET", "/", values...); !strings.Contains(got, ", algorithm="+c.want+",") {
 					t.Errorf("got %s, want %s", got, c.want)
 				}
 			}
@@ -202,19 +201,19 @@ func TestDigestNotAnswered(t *testing.T) {
 		{"no realm", `Digest nonce="n"`, "no realm"},
 		{"no nonce", `Digest realm="r"`, "no nonce"},
 		{"an empty nonce", `Digest realm="r", nonce=""`, "no nonce"},
-		{"an endless nonce", `Digest realm="r", nonce="` + strings.Repeat("n", maxDigestChallenge) + `"`, "longer than 4096 bytes"},
+		{"an endless nonce", `Digest realm="r", nonce="` + strings.Repeat("n", maxChallengeSize) + `"`, "longer than 4096 bytes"},
 		{"a control character in the nonce", "Digest realm=\"r\", nonce=\"n\r\nX: y\"", "control character"},
 		{"a control character in the realm", "Digest realm=\"\x00\", nonce=\"n\"", "control character"},
 		{"a tab in opaque", "Digest realm=\"r\", nonce=\"n\", opaque=\"\t\"", "control character"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var d digests
-			var try digestTry
-			again, err := d.challenged("o", digestUser{"u", "secret"}, &try, []string{c.value})
+			var d Nonces
+			var try Try
+			again, err := d.Challenged("o", User{"u", "secret"}, &try, []string{c.value})
 			if again || err == nil || !strings.Contains(err.Error(), c.says) || len(err.Error()) > 200 || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v, %v, want %q", again, err, c.says)
 			}
-			if value, ok := d.authorization("o", digestUser{"u", "secret"}, &try, "GET", "/"); ok {
+			if value, ok := d.Authorization("o", User{"u", "secret"}, &try, "GET", "/"); ok {
 				t.Errorf("answered all the same: %s", value)
 			}
 		})
@@ -222,14 +221,14 @@ func TestDigestNotAnswered(t *testing.T) {
 }
 
 func TestDigestEmptyQop(t *testing.T) {
-	got := answerOnce(t, digestUser{"u", "p"}, "c", "GET", "/", `Digest realm="r", nonce="n", qop=" ,"`)
+	got := answerOnce(t, User{"u", "p"}, "c", "GET", "/", `Digest realm="r", nonce="n", qop=" ,"`)
 	if strings.Contains(got, "qop") || strings.Contains(got, "nc=") || strings.Contains(got, "cnonce") {
 		t.Errorf("got %s", got)
 	}
 }
 
 func TestDigestEmptyOpaque(t *testing.T) {
-	got := answerOnce(t, digestUser{"u", "p"}, "c", "GET", "/", `Digest realm="", nonce="n", opaque=""`)
+	got := answerOnce(t, User{"u", "p"}, "c", "GET", "/", `Digest realm="", nonce="n", opaque=""`)
 	if !strings.Contains(got, `realm="", `) || !strings.HasSuffix(got, `, opaque=""`) {
 		t.Errorf("got %s", got)
 	}
@@ -238,33 +237,32 @@ func TestDigestEmptyOpaque(t *testing.T) {
 func TestDigestUserCheck(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		user digestUser
+		user User
 		says string // empty: accepted
 	}{
-		{"plain", digestUser{"u", "p"}, ""},
-		{"empty", digestUser{}, ""},
-		{"quotes, colons, letters beyond ASCII", digestUser{`a"\:ü`, `p:"日`}, ""},
-		{"a password in ISO-8859-1", digestUser{"u", "p\xe4"}, ""},
-		{"a line end in the user", digestUser{"secret\r\nX: y", "p"}, "control character"},
-		{"a tab in the user", digestUser{"secret\t", "p"}, "control character"},
-		{"NUL in the password", digestUser{"u", "secret\x00"}, "control character"},
-		{"DEL in the password", digestUser{"u", "secret\x7f"}, "control character"},
-		{"a user in ISO-8859-1", digestUser{"secret\xe4", "p"}, "not valid UTF-8"},
+		{"plain", User{"u", "p"}, ""},
+		{"empty", User{}, ""},
+		{"quotes, colons, letters beyond ASCII", User{`a"\:ü`, `p:"日`}, ""},
+		{"a password in ISO-8859-1", User{"u", "p\xe4"}, ""},
+		{"a line end in the user", User{"secret\r\nX: y", "p"}, "control character"},
+		{"a tab in the user", User{"secret\t", "p"}, "control character"},
+		{"NUL in the password", User{"u", "secret\x00"}, "control character"},
+		{"DEL in the password", User{"u", "secret\x7f"}, "control character"},
+		{"a user in ISO-8859-1", User{"secret\xe4", "p"}, "not valid UTF-8"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			err := c.user.check()
+			reason, fix := c.user.Check()
 			if c.says == "" {
-				if err != nil {
-					t.Error(err)
+				if reason != "" {
+					t.Error(reason)
 				}
 				return
 			}
-			var input *InputError
-			if !errors.As(err, &input) || input.Field != "DigestAuth" || input.Fix == "" || !strings.Contains(err.Error(), c.says) {
-				t.Fatalf("got %v, want %q", err, c.says)
+			if fix == "" || !strings.Contains(reason, c.says) {
+				t.Fatalf("got %q, want %q", reason, c.says)
 			}
-			if strings.Contains(err.Error(), "secret") {
-				t.Errorf("shows it: %v", err)
+			if strings.Contains(reason+fix, "secret") {
+				t.Errorf("shows it: %s, %s", reason, fix)
 			}
 		})
 	}

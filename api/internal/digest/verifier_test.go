@@ -1,4 +1,4 @@
-package api
+package digest
 
 import (
 	"cmp"
@@ -13,9 +13,9 @@ import (
 	"strings"
 )
 
-// digestServer verifies what a client sends, by RFC 7616 §3.4 and written apart
+// verifier verifies what a client sends, by RFC 7616 §3.4 and written apart
 // from the client.
-type digestServer struct {
+type verifier struct {
 	algorithm, qop  string // as in the challenge, with their quotes; empty: not there
 	userhash        bool
 	charset, opaque bool
@@ -23,7 +23,7 @@ type digestServer struct {
 	keyNonce        string // of the challenge, where another nonce has followed
 }
 
-func (s *digestServer) challenge() string {
+func (s *verifier) challenge() string {
 	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 	c := fmt.Sprintf(`Digest realm="%s", nonce="%s"`, escape.Replace(s.realm), escape.Replace(s.nonce))
 	add := func(given bool, param string) {
@@ -39,17 +39,17 @@ func (s *digestServer) challenge() string {
 	return c
 }
 
-var digestParam = regexp.MustCompile(`^([a-z]+\*?)=(?:"((?:[^"\\]|\\.)*)"|([^", ]+))(?:, |$)`)
+var sentParam = regexp.MustCompile(`^([a-z]+\*?)=(?:"((?:[^"\\]|\\.)*)"|([^", ]+))(?:, |$)`)
 
 // verify returns a complaint, or nothing, and the nonce count.
-func (s *digestServer) verify(value, method, target, user, password string) (fault, nc string) {
+func (s *verifier) verify(value, method, target, user, password string) (fault, nc string) {
 	rest, ok := strings.CutPrefix(value, "Digest ")
 	if !ok {
 		return "not Digest", ""
 	}
 	p := map[string]string{}
 	for rest != "" {
-		m := digestParam.FindStringSubmatch(rest)
+		m := sentParam.FindStringSubmatch(rest)
 		if m == nil {
 			return "can't read " + rest, ""
 		}

@@ -1,4 +1,4 @@
-package api
+package digest
 
 import (
 	"fmt"
@@ -35,19 +35,19 @@ func TestDigestTries(t *testing.T) {
 		{"Digest no more, behind a new nonce", false, []string{fresh, basic}, "does not offer Digest", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var d digests
-			u := digestUser{"u", "p"}
+			var d Nonces
+			u := User{"u", "p"}
 			if c.known {
-				if again, err := d.challenged("o", u, new(digestTry), []string{`Digest realm="r", nonce="old", qop=auth`}); !again {
+				if again, err := d.Challenged("o", u, new(Try), []string{`Digest realm="r", nonce="old", qop=auth`}); !again {
 					t.Fatal(err)
 				}
 			}
-			var try digestTry
-			if _, ok := d.authorization("o", u, &try, "GET", "/"); ok != c.known {
+			var try Try
+			if _, ok := d.Authorization("o", u, &try, "GET", "/"); ok != c.known {
 				t.Fatalf("at first: %v", ok)
 			}
 			for i, challenge := range c.got {
-				again, err := d.challenged("o", u, &try, []string{challenge})
+				again, err := d.Challenged("o", u, &try, []string{challenge})
 				if last := i == len(c.got)-1; last && c.end != "" {
 					if again || err == nil || !strings.Contains(err.Error(), c.end) {
 						t.Errorf("the last 401: %v, %v, want %q", again, err, c.end)
@@ -57,12 +57,12 @@ func TestDigestTries(t *testing.T) {
 				if !again || err != nil {
 					t.Fatalf("401 number %d: %v, %v", i+1, again, err)
 				}
-				value, ok := d.authorization("o", u, &try, "GET", "/")
+				value, ok := d.Authorization("o", u, &try, "GET", "/")
 				if !ok || !strings.Contains(value, `nonce="new", nc=00000001,`) {
 					t.Fatalf("401 number %d: sends %s", i+1, value)
 				}
 			}
-			if _, ok := d.authorization("o", u, new(digestTry), "GET", "/"); ok != c.keeps {
+			if _, ok := d.Authorization("o", u, new(Try), "GET", "/"); ok != c.keeps {
 				t.Errorf("for the next request there is a nonce: %v", ok)
 			}
 		})
@@ -71,73 +71,73 @@ func TestDigestTries(t *testing.T) {
 
 // What other calls do between a 401 and its answer does not matter to a call.
 func TestDigestKeepsItsOwnNonce(t *testing.T) {
-	var d digests
-	u := digestUser{"u", "p"}
-	challenged := func(try *digestTry, nonce string) {
-		if again, err := d.challenged("o", u, try, []string{`Digest realm="r", nonce="` + nonce + `"`}); !again {
+	var d Nonces
+	u := User{"u", "p"}
+	challenged := func(try *Try, nonce string) {
+		if again, err := d.Challenged("o", u, try, []string{`Digest realm="r", nonce="` + nonce + `"`}); !again {
 			t.Fatal(err)
 		}
 	}
-	nonceFor := func(try *digestTry) string {
-		value, _ := d.authorization("o", u, try, "GET", "/")
+	nonceFor := func(try *Try) string {
+		value, _ := d.Authorization("o", u, try, "GET", "/")
 		_, value, _ = strings.Cut(value, ` nonce="`)
 		value, _, _ = strings.Cut(value, `"`)
 		return value
 	}
-	var mine, other digestTry
+	var mine, other Try
 	challenged(&mine, "a")
 	challenged(&other, "b")
-	if a, b, next := nonceFor(&mine), nonceFor(&other), nonceFor(new(digestTry)); a != "a" || b != "b" || next != "b" {
+	if a, b, next := nonceFor(&mine), nonceFor(&other), nonceFor(new(Try)); a != "a" || b != "b" || next != "b" {
 		t.Errorf("got %q, %q, then %q", a, b, next)
 	}
-	refused, err := d.challenged("o", u, &mine, []string{`Digest realm="r", nonce="c"`})
+	refused, err := d.Challenged("o", u, &mine, []string{`Digest realm="r", nonce="c"`})
 	if refused || err == nil {
 		t.Errorf("got %v, %v", refused, err)
 	}
-	if next := nonceFor(new(digestTry)); next != "b" {
+	if next := nonceFor(new(Try)); next != "b" {
 		t.Errorf("the nonce of another call is gone: %q", next)
 	}
 }
 
 func TestDigestSpaces(t *testing.T) {
-	var d digests
-	if again, err := d.challenged("http://a", digestUser{"u", "p"}, new(digestTry), []string{`Digest realm="r", nonce="n"`}); !again {
+	var d Nonces
+	if again, err := d.Challenged("http://a", User{"u", "p"}, new(Try), []string{`Digest realm="r", nonce="n"`}); !again {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
 		origin string
-		user   digestUser
+		user   User
 		known  bool
 	}{
-		{"http://a", digestUser{"u", "p"}, true},
-		{"http://a", digestUser{"u", "another password"}, true},
-		{"http://a", digestUser{"v", "p"}, false},
-		{"http://b", digestUser{"u", "p"}, false},
+		{"http://a", User{"u", "p"}, true},
+		{"http://a", User{"u", "another password"}, true},
+		{"http://a", User{"v", "p"}, false},
+		{"http://b", User{"u", "p"}, false},
 	} {
-		if _, ok := d.authorization(c.origin, c.user, new(digestTry), "GET", "/"); ok != c.known {
-			t.Errorf("%s as %q: %v", c.origin, c.user.user, ok)
+		if _, ok := d.Authorization(c.origin, c.user, new(Try), "GET", "/"); ok != c.known {
+			t.Errorf("%s as %q: %v", c.origin, c.user.Name, ok)
 		}
 	}
 }
 
 func TestDigestBounded(t *testing.T) {
-	var d digests
-	u := digestUser{"u", "p"}
+	var d Nonces
+	u := User{"u", "p"}
 	known := func(i int) bool {
-		_, ok := d.authorization(fmt.Sprint(i), u, new(digestTry), "GET", "/")
+		_, ok := d.Authorization(fmt.Sprint(i), u, new(Try), "GET", "/")
 		return ok
 	}
 	const more = 100
-	for i := range maxDigestNonces + more {
-		if again, err := d.challenged(fmt.Sprint(i), u, new(digestTry), []string{`Digest realm="r", nonce="n"`}); !again {
+	for i := range maxNonces + more {
+		if again, err := d.Challenged(fmt.Sprint(i), u, new(Try), []string{`Digest realm="r", nonce="n"`}); !again {
 			t.Fatal(err)
 		}
 		known(0) // is in use all the time
 	}
-	if len(d.known) != maxDigestNonces || d.recent.Len() != maxDigestNonces {
+	if len(d.known) != maxNonces || d.recent.Len() != maxNonces {
 		t.Fatalf("%d known, %d in order", len(d.known), d.recent.Len())
 	}
-	for i := range maxDigestNonces + more {
+	for i := range maxNonces + more {
 		if want := i == 0 || i > more; known(i) != want {
 			t.Fatalf("number %d is known: %v", i, !want)
 		}
@@ -145,18 +145,18 @@ func TestDigestBounded(t *testing.T) {
 }
 
 func TestDigestCountEnds(t *testing.T) {
-	var d digests
-	u := digestUser{"u", "p"}
-	var try digestTry
-	if again, err := d.challenged("o", u, &try, []string{`Digest realm="r", nonce="n", qop=auth`}); !again {
+	var d Nonces
+	u := User{"u", "p"}
+	var try Try
+	if again, err := d.Challenged("o", u, &try, []string{`Digest realm="r", nonce="n", qop=auth`}); !again {
 		t.Fatal(err)
 	}
 	try.nonce.count.Store(math.MaxUint32 - 1)
-	if value, ok := d.authorization("o", u, new(digestTry), "GET", "/"); !ok || !strings.Contains(value, "nc=ffffffff,") {
+	if value, ok := d.Authorization("o", u, new(Try), "GET", "/"); !ok || !strings.Contains(value, "nc=ffffffff,") {
 		t.Errorf("the last count: %q", value)
 	}
-	for _, try := range []*digestTry{&try, {}} {
-		if value, ok := d.authorization("o", u, try, "GET", "/"); ok || try.nonce != nil {
+	for _, try := range []*Try{&try, {}} {
+		if value, ok := d.Authorization("o", u, try, "GET", "/"); ok || try.nonce != nil {
 			t.Errorf("behind the last count: %q", value)
 		}
 	}
@@ -164,10 +164,10 @@ func TestDigestCountEnds(t *testing.T) {
 
 // Many calls share a nonce, and no two its count; meanwhile others get new ones.
 func TestDigestConcurrency(t *testing.T) {
-	s := &digestServer{algorithm: "SHA-256-sess", qop: "auth", realm: "r", nonce: "n"}
-	u := digestUser{"u", "p"}
-	var d digests
-	if again, err := d.challenged("o", u, new(digestTry), []string{s.challenge()}); !again {
+	s := &verifier{algorithm: "SHA-256-sess", qop: "auth", realm: "r", nonce: "n"}
+	u := User{"u", "p"}
+	var d Nonces
+	if again, err := d.Challenged("o", u, new(Try), []string{s.challenge()}); !again {
 		t.Fatal(err)
 	}
 	const callers, calls = 16, 50
@@ -177,8 +177,8 @@ func TestDigestConcurrency(t *testing.T) {
 	for i := range callers {
 		wg.Go(func() {
 			for j := range calls {
-				value, ok := d.authorization("o", u, new(digestTry), "GET", "/")
-				fault, nc := s.verify(value, "GET", "/", u.user, u.password)
+				value, ok := d.Authorization("o", u, new(Try), "GET", "/")
+				fault, nc := s.verify(value, "GET", "/", u.Name, u.Password)
 				if !ok || fault != "" {
 					t.Errorf("%s: %s", value, fault)
 				}
@@ -187,10 +187,10 @@ func TestDigestConcurrency(t *testing.T) {
 				mu.Unlock()
 
 				elsewhere := fmt.Sprint(i, j)
-				var try digestTry
-				d.challenged(elsewhere, u, &try, []string{s.challenge()})
-				d.authorization(elsewhere, u, &try, "GET", "/")
-				d.challenged(elsewhere, u, &try, []string{s.challenge()}) // refused: forgotten
+				var try Try
+				d.Challenged(elsewhere, u, &try, []string{s.challenge()})
+				d.Authorization(elsewhere, u, &try, "GET", "/")
+				d.Challenged(elsewhere, u, &try, []string{s.challenge()}) // refused: forgotten
 			}
 		})
 	}
@@ -206,7 +206,7 @@ func TestDigestConcurrency(t *testing.T) {
 }
 
 func TestDigestCnonceIsRandom(t *testing.T) {
-	var d digests
+	var d Nonces
 	seen := map[string]bool{}
 	for range 100 {
 		seen[d.newCnonce()] = true

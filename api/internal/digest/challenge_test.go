@@ -1,4 +1,4 @@
-package api
+package digest
 
 import (
 	"fmt"
@@ -155,13 +155,13 @@ func FuzzChallenges(f *testing.F) {
 		if len(quoted) != 1 || len(quoted[0].params) != 2 || quoted[0].params[0].value != text {
 			t.Fatalf("%q came back as %q", text, quoted)
 		}
-		fuzzDigest(t, got, digestUser{text, text})
+		fuzzDigest(t, got, User{text, text})
 	})
 }
 
-func fuzzDigest(t *testing.T, challenges []challenge, u digestUser) {
-	n, err := bestDigest(challenges)
-	if err != nil || u.check() != nil {
+func fuzzDigest(t *testing.T, challenges []challenge, u User) {
+	n, err := strongest(challenges)
+	if reason, _ := u.Check(); err != nil || reason != "" {
 		return
 	}
 	const target = `/a?b="c\`
@@ -180,13 +180,13 @@ func fuzzDigest(t *testing.T, challenges []challenge, u digestUser) {
 	}
 	switch extended, ok := a.param("username*"); {
 	case n.userhash:
-		want["username"] = n.sum(u.user, n.realm)
+		want["username"] = n.sum(u.Name, n.realm)
 	case ok:
-		if name, err := url.PathUnescape(strings.TrimPrefix(extended, "UTF-8''")); err != nil || name != u.user {
+		if name, err := url.PathUnescape(strings.TrimPrefix(extended, "UTF-8''")); err != nil || name != u.Name {
 			t.Fatalf("user %q, %v from %q", name, err, value)
 		}
 	default:
-		want["username"] = u.user
+		want["username"] = u.Name
 	}
 	for name, v := range want {
 		if got, ok := a.param(name); !ok || got != v {
