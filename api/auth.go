@@ -119,7 +119,7 @@ func (r *request) noteNextNonce(resp *Response) {
 }
 
 // space is the protection space of a Digest nonce: the origin.
-func (r *request) space() string { return r.to.Scheme + "://" + r.to.authority }
+func (r *request) space() string { return r.to.Scheme + "://" + r.to.Authority }
 
 // authorization is what stands for credentials when the caller's headers have
 // none: those of an option, or else the URL's user info.
@@ -128,11 +128,11 @@ func (r *request) authorization() string {
 		if r.crossed {
 			return ""
 		}
-		value, _ := r.session.digests.Authorization(r.space(), r.digest, &r.nonce, r.call.Method, r.to.target)
+		value, _ := r.session.digests.Authorization(r.space(), r.digest, &r.nonce, r.call.Method, r.to.Target)
 		return value
 	}
-	if u := r.to.more; u != nil && r.authorize == "" && (u.user != "" || u.password != "") {
-		return r.basic("URL", u.user, u.password)
+	if user, password := r.to.UserInfo(); r.authorize == "" && (user != "" || password != "") {
+		return r.basic("URL", user, password)
 	}
 	return r.authorize
 }

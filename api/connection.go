@@ -106,7 +106,7 @@ func (s *Session) Lease(ctx context.Context, url string, opts ...Option) (*Lease
 	if err = r.setOrigin(); err != nil {
 		return nil, err
 	}
-	c, owner, err := s.sched.Lease(r.bound(ctx), r.to.Origin)
+	c, owner, err := s.sched.Lease(r.bound(ctx), r.origin)
 	if err != nil {
 		return nil, r.explain(err, Trace{Attempts: r.tries})
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed53b03582/troupe/actors"
 	"github.com/seed53b03582/troupe/api/internal/coding"
+	"github.com/seed53b03582/troupe/api/internal/uri"
 	"github.com/seed53b03582/troupe/conn"
 	"github.com/seed53b03582/troupe/conn/http1"
 )
@@ -33,7 +34,7 @@ func (r *request) prepare(url string, opts []Option) (err error) {
 	}
 	if r.has(optParams | optQuery) {
 		r.buf = appendPairs(r, r.buf[:0], r.params, r.query)
-		r.to.addQuery(r.buf)
+		r.to.AddQuery(r.buf)
 	}
 	if err = r.loadBody(); err != nil {
 		return r.located(err)
@@ -47,12 +48,12 @@ func (r *request) encode() (err error) {
 	if err = r.setOrigin(); err != nil {
 		return err
 	}
-	call.Origin = &r.to.Origin
+	call.Origin = &r.origin
 	call.Close, r.decodes = false, false
 	if c := r.session.cookiesFor(&r.to); c != r.cookie {
 		r.more().cookie = c
 	}
-	if call.Head, err = r.appendHead(call.Head[:0], r.to.Proxy); err != nil {
+	if call.Head, err = r.appendHead(call.Head[:0], r.origin.Proxy); err != nil {
 		return err
 	}
 	call.Body = nil
@@ -82,13 +83,13 @@ func (r *request) located(err error) error {
 // setOrigin completes what the scheduler groups connections by. http has no TLS
 // settings: calls with and without them share.
 func (r *request) setOrigin() (err error) {
-	o := &r.to.Origin
-	o.TLS, o.Proxy = nil, nil
+	o := &r.origin
+	*o = actors.Origin{Scheme: r.to.Scheme, Host: r.to.Host, Port: r.to.Port}
 	if o.Scheme == "https" {
 		o.TLS = r.tls
 	}
 	if p := r.session.proxies; p != nil {
-		o.Proxy, err = p.of(r.to.url())
+		o.Proxy, err = p.of(r.to.NetURL())
 	}
 	return err
 }
@@ -175,10 +176,10 @@ func (r *request) appendHead(dst []byte, proxy *conn.Proxy) ([]byte, error) {
 	dst = append(append(dst, r.call.Method...), ' ')
 	forwarded := proxy != nil && proxy.Forwards(r.to.Scheme)
 	if forwarded { // absolute-form, RFC 9112 §3.2.2
-		dst = append(append(append(dst, r.to.Scheme...), "://"...), r.to.authority...)
+		dst = append(append(append(dst, r.to.Scheme...), "://"...), r.to.Authority...)
 	}
-	dst = append(append(dst, r.to.target...), " HTTP/1.1\r\nHost: "...)
-	dst = append(append(dst, cmp.Or(r.host, r.to.authority)...), "\r\n"...)
+	dst = append(append(dst, r.to.Target...), " HTTP/1.1\r\nHost: "...)
+	dst = append(append(dst, cmp.Or(r.host, r.to.Authority)...), "\r\n"...)
 	if given&ownUserAgent == 0 {
 		dst = append(dst, "User-Agent: troupe\r\n"...)
 	}
@@ -395,12 +396,7 @@ func sortFields(fields []field) {
 
 func appendEncoded(dst []byte, fields []field) []byte {
 	for _, f := range fields {
-		if len(dst) > 0 {
-			dst = append(dst, '&')
-		}
-		dst = appendQuery(dst, f.name)
-		dst = append(dst, '=')
-		dst = appendQuery(dst, f.value)
+		dst = uri.AppendPair(dst, f.name, f.value)
 	}
 	return dst
 }

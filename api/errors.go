@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/api/internal/uri"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -106,6 +107,24 @@ func (e *InputError) Error() string {
 
 // Unwrap returns the cause.
 func (e *InputError) Unwrap() error { return e.Err }
+
+// inputError is what package uri says of a URL or host, as an error over a field of the call's.
+func inputError(field string, err error) error {
+	var e *uri.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return &InputError{Field: field, Reason: e.Reason, Fix: e.Fix, Err: e.Err}
+}
+
+// parseURL is uri.Parse, with an *InputError.
+func parseURL(raw string) (uri.URL, error) {
+	u, err := uri.Parse(raw)
+	if err != nil {
+		return u, inputError("URL", err)
+	}
+	return u, nil
+}
 
 // HTTPConnectionError tells that the server can't be contacted: no connection
 // could be had within the limits, name lookup, connect or TLS handshake failed,
@@ -250,3 +269,8 @@ func (r *request) explain(err error, t Trace) error {
 		return &e
 	}
 }
+
+// plainError is a constant text as an error.
+type plainError string
+
+func (e plainError) Error() string { return string(e) }

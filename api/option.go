@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed53b03582/troupe/actors"
 	"github.com/seed53b03582/troupe/api/internal/digest"
+	"github.com/seed53b03582/troupe/api/internal/uri"
 )
 
 // Option is one setting of one call: Params, Headers, Data, a *Connection, a
@@ -49,7 +50,8 @@ type request struct {
 	session *Session
 	call    *actors.Call // holds the method and the head too
 	url     string       // as it was given; empty after a redirect
-	to      location
+	to      uri.URL
+	origin  actors.Origin // what is dialled for it, over which proxy
 	journey
 	decodes bool   // the head asks for content codings on its own account
 	given   option // which options were there
@@ -270,16 +272,11 @@ type hostOption string
 
 func (o hostOption) apply(r *request) {
 	r.given |= optHost
-	host, fault := asciiHost(strings.TrimSuffix(string(o), ":"))
-	if fault == nil {
-		_, _, fault = splitHost(host)
+	host, err := uri.Host(strings.TrimSuffix(string(o), ":"))
+	if err != nil && r.fault == nil {
+		r.fault = inputError("Host", err)
 	}
 	r.host = host
-	if fault != nil {
-		r.refuse("Host", fault.reason+fault.quoted(), fault.fix)
-	} else if strings.Contains(r.host, "%") {
-		r.refuse("Host", "has a zone, which means nothing to the server (RFC 6874 §1)", "give the address without what begins with %")
-	}
 }
 
 // Timeout bounds the whole call, from the encoding of its body to the last byte of

@@ -3,6 +3,8 @@ package api
 import (
 	"crypto/tls"
 	"sync"
+
+	"github.com/seed53b03582/troupe/api/internal/uri"
 )
 
 // TLS are the certificates, roots and server name for this call; it is ignored
@@ -92,7 +94,7 @@ func (x *crossings) of(c crossing) *tls.Config {
 }
 
 // crossTLS takes out of the TLS option's settings what is not meant for another origin.
-func (r *request) crossTLS(to *location) {
+func (r *request) crossTLS(to *uri.URL) {
 	if r.tls != nil {
 		r.more().tls = r.session.crossings.of(crossing{r.tls, r.to.Host != to.Host, r.has(optCertificateAcross)})
 	}

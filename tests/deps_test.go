@@ -22,7 +22,8 @@ func TestDependenciesRunOneWay(t *testing.T) {
 		"api/internal/coding":  {"conn"},
 		"api/internal/digest":  {"conn/http1"},
 		"api/internal/open":    {"actors"},
-		"api":                  {"actors", "conn", "conn/http1", "api/internal/charset", "api/internal/coding", "api/internal/digest", "api/internal/open"},
+		"api/internal/uri":     {"conn"},
+		"api":                  {"actors", "conn", "conn/http1", "api/internal/charset", "api/internal/coding", "api/internal/digest", "api/internal/open", "api/internal/uri"},
 		"api/apitest":          {"api", "api/internal/open"},
 		"examples":             {"api"},
 		"tests":                {},
@@ -44,7 +45,7 @@ func TestDependenciesRunOneWay(t *testing.T) {
 			}
 		}
 	}
-	for _, pkg := range []string{"conn/http1", "conn/memory", "conn", "actors", "api/internal/charset", "api/internal/digest", "api/internal/coding", "api", "tests"} {
+	for _, pkg := range []string{"conn/http1", "conn/memory", "conn", "actors", "api/internal/charset", "api/internal/coding", "api/internal/digest", "api/internal/uri", "api", "tests"} {
 		if !seen[pkg] {
 			t.Errorf("room %s was not found", pkg)
 		}
@@ -61,6 +62,7 @@ func TestNobodyBelowKnowsWhoIsAbove(t *testing.T) {
 		"api/internal/charset": {"conn", "actors", "api", "examples"},
 		"api/internal/coding":  {"actors", "api", "examples"},
 		"api/internal/digest":  {"conn", "actors", "api", "examples"},
+		"api/internal/uri":     {"actors", "api", "examples"},
 		"api":                  {"examples"},
 	} {
 		for _, dep := range goList(t, "-deps", "./"+pkg) {

@@ -1,4 +1,4 @@
-package api
+package uri
 
 import (
 	"bytes"
@@ -7,31 +7,31 @@ import (
 	"strings"
 )
 
-// resolve is where a Location header sends the request for l (RFC 9110 §10.2.2,
+// Resolve is where a Location header sends the request for u (RFC 9110 §10.2.2,
 // RFC 3986 §5.2). The reference is made valid as a user's URL is; what can't be
 // is an error that never shows user info.
 //
-// The fragment and, within the origin, the user info of l are inherited where
+// The fragment and, within the origin, the user info of u are inherited where
 // the reference has none.
-func (l *location) resolve(ref string) (location, error) {
+func (u *URL) Resolve(ref string) (URL, error) {
 	ref = strings.Trim(ref, " ")
 	if i := controlByte(ref); i >= 0 {
-		return location{}, badLocation("has a control character at byte " + strconv.Itoa(i))
+		return URL{}, badLocation("has a control character at byte " + strconv.Itoa(i))
 	}
-	var m location
+	var m URL
 	var err error
 	switch scheme, rest, ok := cutScheme(ref); {
 	case ok:
 		m, err = absolute(scheme, rest, ref)
 	case strings.HasPrefix(ref, "//"):
-		m, err = absolute(l.Scheme, ref, l.Scheme+":"+ref)
+		m, err = absolute(u.Scheme, ref, u.Scheme+":"+ref)
 	default:
-		m = l.within(ref)
+		m = u.within(ref)
 	}
 	if err != nil {
-		return location{}, err
+		return URL{}, err
 	}
-	l.inherit(&m, strings.Contains(ref, "#"))
+	u.inherit(&m, strings.Contains(ref, "#"))
 	return m, nil
 }
 
@@ -51,33 +51,33 @@ func cutScheme(ref string) (scheme, rest string, ok bool) {
 // absolute takes a reference with a host apart. One with a scheme and no host,
 // like http:g or http:/g, clients read in different ways: it is to be refused
 // (RFC 9110 §4.2.1).
-func absolute(scheme, rest, raw string) (location, error) {
+func absolute(scheme, rest, raw string) (URL, error) {
 	switch {
 	case !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https"):
-		return location{}, badLocation("has the scheme " + strconv.Quote(strings.ToLower(scheme)) + "; only http and https are supported")
+		return URL{}, badLocation("has the scheme " + strconv.Quote(strings.ToLower(scheme)) + "; only http and https are supported")
 	case !strings.HasPrefix(rest, "//"):
-		return location{}, badLocation("has a scheme but no host")
+		return URL{}, badLocation("has a scheme but no host")
 	}
-	m, err := parseURL(raw)
+	m, err := Parse(raw)
 	if err == nil {
 		return m, nil
 	}
-	var fault *InputError
+	var fault *Error
 	if errors.As(err, &fault) { // it always is one; its Fix is not for who gets the answer
-		return location{}, badLocation("has a URL that is not valid: " + fault.Reason)
+		return URL{}, badLocation("has a URL that is not valid: " + fault.Reason)
 	}
-	return location{}, err
+	return URL{}, err
 }
 
 // within resolves a reference without a host (RFC 3986 §5.2.2 and §5.2.3).
-func (l *location) within(ref string) location {
-	m := *l
+func (u *URL) within(ref string) URL {
+	m := *u
 	ref, fragment, _ := strings.Cut(ref, "#")
 	hidden := aside{}
 	hidden.setFragment(fragment)
 	m.setAside(hidden)
 	path, query := cutQuery(ref)
-	base, baseQuery := cutQuery(l.target)
+	base, baseQuery := cutQuery(u.Target)
 	switch {
 	case path == "" && query == "":
 		query = baseQuery
@@ -91,15 +91,15 @@ func (l *location) within(ref string) location {
 	return m
 }
 
-// inherit gives m what a redirect from l keeps.
-func (l *location) inherit(m *location, hasFragment bool) {
+// inherit gives m what a redirect from u keeps.
+func (u *URL) inherit(m *URL, hasFragment bool) {
 	// A server makes the Location of the Host header, where the zone of a
 	// link-local address is not sent. Without it that can't be dialled.
-	if !strings.Contains(m.Host, "%") && bracket(m.Host) == bracket(l.Host) {
-		m.Host = l.Host
+	if !strings.Contains(m.Host, "%") && bracket(m.Host) == bracket(u.Host) {
+		m.Host = u.Host
 	}
-	from, to := l.aside(), m.aside()
-	if to.user == "" && to.password == "" && l.sameOrigin(m) {
+	from, to := u.aside(), m.aside()
+	if to.user == "" && to.password == "" && u.SameOrigin(m) {
 		to.user, to.password = from.user, from.password
 	}
 	if !hasFragment {
@@ -128,11 +128,11 @@ func cutQuery(s string) (path, query string) {
 }
 
 // setTarget makes path and query valid. The path is empty or begins with "/".
-func (l *location) setTarget(path, query string) {
+func (u *URL) setTarget(path, query string) {
 	if path == "" {
 		path = "/"
 	}
-	l.target = removeDots(escape(path)) + escape(query)
+	u.Target = removeDots(escape(path)) + escape(query)
 }
 
 func (a *aside) setFragment(fragment string) {

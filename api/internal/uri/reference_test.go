@@ -1,4 +1,4 @@
-package api
+package uri
 
 import (
 	"net/http"
@@ -8,26 +8,25 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed53b03582/troupe/actors"
 	"github.com/seed53b03582/troupe/conn/http1"
 )
 
-func mustParse(tb testing.TB, raw string) location {
+func mustParse(tb testing.TB, raw string) URL {
 	tb.Helper()
-	l, err := parseURL(raw)
+	l, err := Parse(raw)
 	if err != nil {
 		tb.Fatalf("%q: %v", raw, err)
 	}
 	return l
 }
 
-// shownWhole is a location with what String keeps back.
-func shownWhole(l location) string {
+// shownWhole is a URL with what String keeps back.
+func shownWhole(l URL) string {
 	user, before := "", l.aside()
 	if before.user != "" || before.password != "" {
 		user = before.user + ":" + before.password + "@"
 	}
-	return l.Scheme + "://" + user + l.authority + l.target + before.fragment
+	return l.Scheme + "://" + user + l.Authority + l.Target + before.fragment
 }
 
 // The examples of RFC 3986 §5.4.
@@ -78,7 +77,7 @@ func TestResolveExamples(t *testing.T) {
 		{"g#s/./x", "http://a/b/c/g#s/./x"},
 		{"g#s/../x", "http://a/b/c/g#s/../x"},
 	} {
-		if m, err := base.resolve(c.ref); err != nil || shownWhole(m) != c.want {
+		if m, err := base.Resolve(c.ref); err != nil || shownWhole(m) != c.want {
 			t.Errorf("%q: got %q, %v, want %q", c.ref, shownWhole(m), err, c.want)
 		}
 	}
@@ -131,7 +130,7 @@ func TestResolve(t *testing.T) {
 	} {
 		l := mustParse(t, c.base)
 		before := l
-		m, err := l.resolve(c.ref)
+		m, err := l.Resolve(c.ref)
 		if err != nil || shownWhole(m) != c.want {
 			t.Errorf("%q on %q: got %q, %v, want %q", c.ref, c.base, shownWhole(m), err, c.want)
 		}
@@ -153,9 +152,9 @@ func TestResolveKeepsZone(t *testing.T) {
 		"http://fe80.example:81/b":  "fe80.example",
 		"http://[::ffff:1.2.3.4]/b": "::ffff:1.2.3.4",
 	} {
-		m, err := base.resolve(ref)
-		if err != nil || m.Host != want || strings.Contains(m.authority, "%") {
-			t.Errorf("%q: host %q, authority %q, %v; want host %q", ref, m.Host, m.authority, err, want)
+		m, err := base.Resolve(ref)
+		if err != nil || m.Host != want || strings.Contains(m.Authority, "%") {
+			t.Errorf("%q: host %q, authority %q, %v; want host %q", ref, m.Host, m.Authority, err, want)
 		}
 	}
 }
@@ -187,7 +186,7 @@ func TestResolveErrors(t *testing.T) {
 		{"http://user:secret@h_ü/", "the host or port is not valid"},
 		{"ftp://user:secret@h/", `the scheme "ftp"`},
 	} {
-		_, err := base.resolve(c.ref)
+		_, err := base.Resolve(c.ref)
 		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%q: got %v, want it to say %q", c.ref, err, c.says)
 			continue
@@ -216,14 +215,14 @@ func TestSameOrigin(t *testing.T) {
 		{"http://[fe80::1%25a]/", "http://[fe80::1%25b]/", false},
 	} {
 		a, b := mustParse(t, c.a), mustParse(t, c.b)
-		if a.sameOrigin(&b) != c.same || b.sameOrigin(&a) != c.same {
+		if a.SameOrigin(&b) != c.same || b.SameOrigin(&a) != c.same {
 			t.Errorf("%q and %q: want %v", c.a, c.b, c.same)
 		}
 	}
 }
 
 // What cookie jars and proxy functions are given is what net/url makes of the URL.
-func TestLocationURL(t *testing.T) {
+func TestNetURL(t *testing.T) {
 	for raw, same := range map[string]string{
 		"http://h":                          "http://h/",
 		"http://h/?":                        "http://h/?",
@@ -243,7 +242,7 @@ func TestLocationURL(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := l.url(); !reflect.DeepEqual(got, want) {
+		if got := l.NetURL(); !reflect.DeepEqual(got, want) {
 			t.Errorf("%q:\n got %#v\nwant %#v", raw, got, want)
 		} else if got.String() != same {
 			t.Errorf("%q: prints as %q, want %q", raw, got, same)
@@ -251,19 +250,19 @@ func TestLocationURL(t *testing.T) {
 	}
 }
 
-func TestLocationURLFitsJar(t *testing.T) {
+func TestNetURLFitsJar(t *testing.T) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, raw := range []string{"http://bücher.example:81/a/", "http://[fe80::1%25eth0]:81/a/", "http://127.0.0.1/a/"} {
 		l := mustParse(t, raw)
-		jar.SetCookies(l.url(), []*http.Cookie{{Name: "n", Value: "v"}})
-		m, err := l.resolve("b?c")
+		jar.SetCookies(l.NetURL(), []*http.Cookie{{Name: "n", Value: "v"}})
+		m, err := l.Resolve("b?c")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := jar.Cookies(m.url()); len(got) != 1 || got[0].Value != "v" {
+		if got := jar.Cookies(m.NetURL()); len(got) != 1 || got[0].Value != "v" {
 			t.Errorf("%q: cookies %v", raw, got)
 		}
 	}
@@ -324,7 +323,7 @@ func FuzzRemoveDots(f *testing.F) {
 	})
 }
 
-// Invariants: no panic; what is accepted is a location as parseURL gives them,
+// Invariants: no panic; what is accepted is a URL as Parse gives them,
 // with the fragment of the base or the reference; where net/url accepts the
 // reference too, both mean the same. Differences that are wanted:
 //   - net/url merges slashes at the beginning of a path, RFC 3986 §5.2.4 keeps them
@@ -341,34 +340,34 @@ func FuzzResolve(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, base, ref string) {
-		l, err := parseURL(base)
+		l, err := Parse(base)
 		if err != nil {
 			return
 		}
-		m, err := l.resolve(ref)
+		m, err := l.Resolve(ref)
 		if err != nil {
 			return
 		}
-		again, err := parseURL(m.String())
+		again, err := Parse(m.String())
 		hidden, before := m.aside(), l.aside()
 		again.Host, again.more = m.Host, m.more
 		if err != nil || again != m {
 			t.Fatalf("%q on %q: %+v, then %+v, %v", ref, base, m, again, err)
 		}
-		if !http1.ValidTarget(m.target) || hidden.fragment != "" && !http1.ValidTarget(hidden.fragment) {
-			t.Fatalf("%q on %q: target %q, fragment %q", ref, base, m.target, hidden.fragment)
+		if !http1.ValidTarget(m.Target) || hidden.fragment != "" && !http1.ValidTarget(hidden.fragment) {
+			t.Fatalf("%q on %q: target %q, fragment %q", ref, base, m.Target, hidden.fragment)
 		}
 		if !strings.Contains(ref, "#") && hidden.fragment != before.fragment {
 			t.Fatalf("%q on %q: fragment %q", ref, base, hidden.fragment)
 		}
-		if hidden.user == "" && hidden.password == "" && l.sameOrigin(&m) && (before.user != "" || before.password != "") {
+		if hidden.user == "" && hidden.password == "" && l.SameOrigin(&m) && (before.user != "" || before.password != "") {
 			t.Fatalf("%q on %q: user info lost", ref, base)
 		}
 		asNetURLResolves(t, &l, &m, ref)
 	})
 }
 
-func asNetURLResolves(t *testing.T, l, m *location, ref string) {
+func asNetURLResolves(t *testing.T, l, m *URL, ref string) {
 	ref, _, _ = strings.Cut(strings.Trim(ref, " "), "#")
 	if at := strings.IndexAny(strings.TrimLeft(ref, "/"), "/?"); at >= 0 {
 		at += len(ref) - len(strings.TrimLeft(ref, "/"))
@@ -378,25 +377,25 @@ func asNetURLResolves(t *testing.T, l, m *location, ref string) {
 	if err != nil || strings.Contains(strings.ToLower(ref), "%2e") {
 		return
 	}
-	std := l.url().ResolveReference(u)
-	want := location{Origin: actors.Origin{Scheme: std.Scheme, Port: map[string]string{"http": "80", "https": "443"}[std.Scheme]}}
+	std := l.NetURL().ResolveReference(u)
+	want := URL{Scheme: std.Scheme, Port: map[string]string{"http": "80", "https": "443"}[std.Scheme]}
 	if err := want.setAuthority(std.Host, false); err != nil {
 		t.Fatalf("%q on %q: accepted, yet net/url's host %q is not: %v", ref, l, std.Host, err)
 	}
 	l.inherit(&want, true) // a zone
-	if m.Scheme != want.Scheme || m.authority != want.authority || m.Host != want.Host || m.Port != want.Port {
+	if m.Scheme != want.Scheme || m.Authority != want.Authority || m.Host != want.Host || m.Port != want.Port {
 		t.Fatalf("%q on %q: %+v, net/url says %+v", ref, l, m, want)
 	}
-	if strings.Contains(std.EscapedPath(), "//") || strings.Contains(m.target, "//") {
+	if strings.Contains(std.EscapedPath(), "//") || strings.Contains(m.Target, "//") {
 		return
 	}
 	want.setTarget(std.EscapedPath(), "")
-	inherits := ref == "" && strings.HasSuffix(l.target, "?") // an empty query too (RFC 3986 §5.2.2), which net/url forgets
+	inherits := ref == "" && strings.HasSuffix(l.Target, "?") // an empty query too (RFC 3986 §5.2.2), which net/url forgets
 	if std.RawQuery != "" || std.ForceQuery || inherits {
-		want.target += "?" + escape(std.RawQuery)
+		want.Target += "?" + escape(std.RawQuery)
 	}
-	if unescape(m.target) != unescape(want.target) {
-		t.Fatalf("%q on %q: %q, net/url says %q", ref, l, m.target, want.target)
+	if unescape(m.Target) != unescape(want.Target) {
+		t.Fatalf("%q on %q: %q, net/url says %q", ref, l, m.Target, want.Target)
 	}
 	if u.User != nil && u.User.String() != ":" && u.User.String() != "" {
 		hidden := m.aside()
