@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed53b03582/troupe/actors"
 	"github.com/seed53b03582/troupe/api/internal/digest"
+	"github.com/seed53b03582/troupe/api/internal/multipart"
 	"github.com/seed53b03582/troupe/api/internal/uri"
 )
 
@@ -88,7 +89,7 @@ type extras struct {
 	host       string // of Host
 	authorize  string // the Authorization of BasicAuth or Bearer
 	digest     digest.User
-	multipart  *multipartBody
+	multipart  *multipart.Body
 	tls        *tls.Config
 	deadline   time.Time // of Timeout; zero: none
 	connection *Connection

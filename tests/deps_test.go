@@ -14,19 +14,20 @@ const module = "github.com/seed53b03582/troupe/"
 // nor of each other.
 func TestDependenciesRunOneWay(t *testing.T) {
 	allowed := map[string][]string{
-		"conn/http1":           {},
-		"conn/memory":          {}, // of use to tests, and to nothing else yet
-		"conn":                 {"conn/http1"},
-		"actors":               {"conn", "conn/http1"},
-		"api/internal/charset": {},
-		"api/internal/coding":  {"conn"},
-		"api/internal/digest":  {"conn/http1"},
-		"api/internal/open":    {"actors"},
-		"api/internal/uri":     {"conn"},
-		"api":                  {"actors", "conn", "conn/http1", "api/internal/charset", "api/internal/coding", "api/internal/digest", "api/internal/open", "api/internal/uri"},
-		"api/apitest":          {"api", "api/internal/open"},
-		"examples":             {"api"},
-		"tests":                {},
+		"conn/http1":             {},
+		"conn/memory":            {}, // of use to tests, and to nothing else yet
+		"conn":                   {"conn/http1"},
+		"actors":                 {"conn", "conn/http1"},
+		"api/internal/charset":   {},
+		"api/internal/coding":    {"conn"},
+		"api/internal/digest":    {"conn/http1"},
+		"api/internal/multipart": {"conn", "conn/http1"},
+		"api/internal/open":      {"actors"},
+		"api/internal/uri":       {"conn"},
+		"api":                    {"actors", "conn", "conn/http1", "api/internal/charset", "api/internal/coding", "api/internal/digest", "api/internal/multipart", "api/internal/open", "api/internal/uri"},
+		"api/apitest":            {"api", "api/internal/open"},
+		"examples":               {"api"},
+		"tests":                  {},
 	}
 	seen := map[string]bool{}
 	for _, line := range goList(t, "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...") {
@@ -45,7 +46,7 @@ func TestDependenciesRunOneWay(t *testing.T) {
 			}
 		}
 	}
-	for _, pkg := range []string{"conn/http1", "conn/memory", "conn", "actors", "api/internal/charset", "api/internal/coding", "api/internal/digest", "api/internal/uri", "api", "tests"} {
+	for _, pkg := range []string{"conn/http1", "conn/memory", "conn", "actors", "api/internal/charset", "api/internal/coding", "api/internal/digest", "api/internal/multipart", "api/internal/uri", "api", "tests"} {
 		if !seen[pkg] {
 			t.Errorf("room %s was not found", pkg)
 		}
@@ -55,15 +56,16 @@ func TestDependenciesRunOneWay(t *testing.T) {
 // TestNobodyBelowKnowsWhoIsAbove: the same for everything that is linked in.
 func TestNobodyBelowKnowsWhoIsAbove(t *testing.T) {
 	for pkg, forbidden := range map[string][]string{
-		"conn/http1":           {"conn", "actors", "api", "examples"},
-		"conn/memory":          {"conn", "actors", "api", "examples"},
-		"conn":                 {"actors", "api", "examples"},
-		"actors":               {"api", "examples"},
-		"api/internal/charset": {"conn", "actors", "api", "examples"},
-		"api/internal/coding":  {"actors", "api", "examples"},
-		"api/internal/digest":  {"conn", "actors", "api", "examples"},
-		"api/internal/uri":     {"actors", "api", "examples"},
-		"api":                  {"examples"},
+		"conn/http1":             {"conn", "actors", "api", "examples"},
+		"conn/memory":            {"conn", "actors", "api", "examples"},
+		"conn":                   {"actors", "api", "examples"},
+		"actors":                 {"api", "examples"},
+		"api/internal/charset":   {"conn", "actors", "api", "examples"},
+		"api/internal/coding":    {"actors", "api", "examples"},
+		"api/internal/digest":    {"conn", "actors", "api", "examples"},
+		"api/internal/multipart": {"actors", "api", "examples"},
+		"api/internal/uri":       {"actors", "api", "examples"},
+		"api":                    {"examples"},
 	} {
 		for _, dep := range goList(t, "-deps", "./"+pkg) {
 			if strings.HasPrefix(dep, module) && slices.Contains(forbidden, room(dep)) {
