@@ -12,16 +12,6 @@ import (
 	"github.com/seed53b03582/troupe/conn"
 )
 
-// Snapshot is what every actor of a session is doing at one moment. Its String
-// prints it as tables.
-type Snapshot = actors.Snapshot
-
-// OriginSnapshot is the part of a Snapshot about one origin.
-type OriginSnapshot = actors.OriginSnapshot
-
-// ConnSnapshot is the part of a Snapshot about one connection.
-type ConnSnapshot = actors.ConnSnapshot
-
 // Session sends requests over connections that it keeps, within limits and behind
 // a circuit breaker for each origin. It may be used from any number of goroutines.
 type Session struct {
@@ -288,10 +278,6 @@ func (s *Session) Request(ctx context.Context, method, url string, opts ...Optio
 func (s *Session) Upload(ctx context.Context, url string, fd File, opts ...Option) (*Response, error) {
 	return s.send(ctx, "POST", url, append([]Option{upload{fd}}, opts...))
 }
-
-// Snapshot tells what every actor of the session is doing right now. It asks none
-// that may be busy, and is cheap enough for a table redrawn each second.
-func (s *Session) Snapshot() Snapshot { return s.sched.Snapshot() }
 
 // Shutdown refuses new calls, fails those that still wait for a connection with
 // ErrSessionClosed, and lets the ones under way finish until ctx ends; then it cuts
