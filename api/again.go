@@ -36,7 +36,7 @@ func (r *request) next(ctx context.Context, resp *Response, err error) (again bo
 	if err != nil {
 		return r.retryFailure(ctx, err)
 	}
-	r.session.keepCookies(&r.to, resp)
+	r.session.keepCookies(r.to.url(), resp)
 	if r.has(optDigestAuth) && !r.crossed {
 		r.noteNextNonce(resp)
 	}

@@ -9,7 +9,7 @@ import (
 
 // cookiesFor are the cookies that the jar has for a URL, as the value of a Cookie
 // header (RFC 6265 §5.4).
-func (s *settings) cookiesFor(to *uri.URL) string {
+func (s *settings) cookiesFor(to uri.URL) string {
 	if s.jar == nil {
 		return ""
 	}
@@ -25,7 +25,7 @@ func (s *settings) cookiesFor(to *uri.URL) string {
 
 // keepCookies gives the jar what an answer sets. Cookies that are not valid are left
 // out.
-func (s *settings) keepCookies(to *uri.URL, resp *Response) {
+func (s *settings) keepCookies(to uri.URL, resp *Response) {
 	if s.jar == nil {
 		return
 	}

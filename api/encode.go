@@ -29,7 +29,7 @@ func (r *request) prepare(url string, opts []Option) (err error) {
 		return err
 	}
 	r.url = url
-	if r.to, err = parseURL(url); err != nil {
+	if r.to, err = locate(url); err != nil {
 		return err
 	}
 	if r.has(optParams | optQuery) {
@@ -48,12 +48,12 @@ func (r *request) encode() (err error) {
 	if err = r.setOrigin(); err != nil {
 		return err
 	}
-	call.Origin = &r.origin
+	call.Origin = &r.to.Origin
 	call.Close, r.decodes = false, false
-	if c := r.session.cookiesFor(&r.to); c != r.cookie {
+	if c := r.session.cookiesFor(r.to.url()); c != r.cookie {
 		r.more().cookie = c
 	}
-	if call.Head, err = r.appendHead(call.Head[:0], r.origin.Proxy); err != nil {
+	if call.Head, err = r.appendHead(call.Head[:0], r.to.Proxy); err != nil {
 		return err
 	}
 	call.Body = nil
@@ -83,13 +83,13 @@ func (r *request) located(err error) error {
 // setOrigin completes what the scheduler groups connections by. http has no TLS
 // settings: calls with and without them share.
 func (r *request) setOrigin() (err error) {
-	o := &r.origin
-	*o = actors.Origin{Scheme: r.to.Scheme, Host: r.to.Host, Port: r.to.Port}
+	o := &r.to.Origin
+	o.TLS, o.Proxy = nil, nil
 	if o.Scheme == "https" {
 		o.TLS = r.tls
 	}
 	if p := r.session.proxies; p != nil {
-		o.Proxy, err = p.of(r.to.NetURL())
+		o.Proxy, err = p.of(r.to.url().NetURL())
 	}
 	return err
 }

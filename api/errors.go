@@ -123,15 +123,6 @@ func inputError(field string, err error) error {
 	return &InputError{Field: field, Reason: e.Reason, Fix: e.Fix, Err: e.Err}
 }
 
-// parseURL is uri.Parse, with an *InputError.
-func parseURL(raw string) (uri.URL, error) {
-	u, err := uri.Parse(raw)
-	if err != nil {
-		return u, inputError("URL", err)
-	}
-	return u, nil
-}
-
 // HTTPConnectionError tells that the server can't be contacted: no connection
 // could be had within the limits, name lookup, connect or TLS handshake failed,
 // or the context ended before all that was done. Nothing of the request was sent.

@@ -51,8 +51,7 @@ type request struct {
 	session *Session
 	call    *actors.Call // holds the method and the head too
 	url     string       // as it was given; empty after a redirect
-	to      uri.URL
-	origin  actors.Origin // what is dialled for it, over which proxy
+	to      location
 	journey
 	decodes bool   // the head asks for content codings on its own account
 	given   option // which options were there

@@ -174,7 +174,7 @@ func (r *request) retryFailure(ctx context.Context, err error) (again bool, _ er
 		if !r.repeatable(e) || !r.allowed(ctx, wait) {
 			return false, err
 		}
-		if e.Sent != conn.SentNothing && !r.session.sched.MayRetry(r.origin) {
+		if e.Sent != conn.SentNothing && !r.session.sched.MayRetry(r.to.Origin) {
 			return false, overBudget(err)
 		}
 		if r.session.sched.Sleep(ctx, wait) != nil {
@@ -200,7 +200,7 @@ func (r *request) retryAnswer(ctx context.Context, resp *Response) (again bool, 
 	if r.connection == nil && r.idempotent() && !r.replayable() {
 		resp.more().unmet = ErrBodyGone
 	}
-	if r.connection != nil || !r.idempotent() || !r.replayable() || !r.allowed(ctx, wait) || !r.session.sched.MayRetry(r.origin) {
+	if r.connection != nil || !r.idempotent() || !r.replayable() || !r.allowed(ctx, wait) || !r.session.sched.MayRetry(r.to.Origin) {
 		return false, nil
 	}
 	again, err := r.replay(ctx, resp) // before the wait, not to hold the connection

@@ -143,8 +143,8 @@ func (r *request) closed() error {
 // sent.
 func (r *request) response(a *actors.Answer) *Response {
 	url := r.url
-	if !r.to.Is(url) {
-		url = r.to.Whole() + r.to.Fragment()
+	if to := r.to.url(); !to.Is(url) {
+		url = to.Whole() + to.Fragment()
 	}
 	resp := &Response{status: int32(a.Head.Status()), url: url, session: r.session, tries: int32(r.tries)}
 	resp.connection = Connection{conn: a.Conn, owner: a.Owner}

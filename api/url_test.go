@@ -16,7 +16,7 @@ func TestURLFragment(t *testing.T) {
 	const raw = "http://u:p@h/a?b#c d"
 	r := newRequest(nil, nil)
 	var err error
-	if r.to, err = parseURL(raw); err != nil {
+	if r.to, err = locate(raw); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.to.String(); got != "http://h/a?b" {
@@ -38,25 +38,25 @@ func TestURLTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base, err := parseURL("http://a/b/c/d;p?q")
+	base, err := locate("http://a/b/c/d;p?q")
 	if err != nil {
 		t.Fatal(err)
 	}
 	checks := map[string]func(raw string) ([]string, error){
 		"URL | Host | request target | dialled": func(raw string) ([]string, error) {
-			l, err := parseURL(raw)
+			l, err := locate(raw)
 			return []string{l.Authority, l.Target, net.JoinHostPort(l.Host, l.Port)}, err
 		},
 		"URL | error": func(raw string) ([]string, error) {
-			_, err := parseURL(raw)
+			_, err := locate(raw)
 			return []string{errorText(err)}, nil
 		},
 		"Location | becomes": func(raw string) ([]string, error) {
-			l, err := base.Resolve(raw)
+			l, err := base.url().Resolve(raw)
 			return []string{l.String()}, err
 		},
 		"Location | error": func(raw string) ([]string, error) {
-			_, err := base.Resolve(raw)
+			_, err := base.url().Resolve(raw)
 			return []string{errorText(err)}, nil
 		},
 	}

@@ -13,7 +13,7 @@ import (
 //
 // The fragment and, within the origin, the user info of u are inherited where
 // the reference has none.
-func (u *URL) Resolve(ref string) (URL, error) {
+func (u URL) Resolve(ref string) (URL, error) {
 	ref = strings.Trim(ref, " ")
 	if i := controlByte(ref); i >= 0 {
 		return URL{}, badLocation("has a control character at byte " + strconv.Itoa(i))
@@ -70,8 +70,8 @@ func absolute(scheme, rest, raw string) (URL, error) {
 }
 
 // within resolves a reference without a host (RFC 3986 §5.2.2 and §5.2.3).
-func (u *URL) within(ref string) URL {
-	m := *u
+func (u URL) within(ref string) URL {
+	m := u
 	ref, fragment, _ := strings.Cut(ref, "#")
 	hidden := aside{}
 	hidden.setFragment(fragment)
@@ -92,14 +92,14 @@ func (u *URL) within(ref string) URL {
 }
 
 // inherit gives m what a redirect from u keeps.
-func (u *URL) inherit(m *URL, hasFragment bool) {
+func (u URL) inherit(m *URL, hasFragment bool) {
 	// A server makes the Location of the Host header, where the zone of a
 	// link-local address is not sent. Without it that can't be dialled.
 	if !strings.Contains(m.Host, "%") && bracket(m.Host) == bracket(u.Host) {
 		m.Host = u.Host
 	}
 	from, to := u.aside(), m.aside()
-	if to.user == "" && to.password == "" && u.SameOrigin(m) {
+	if to.user == "" && to.password == "" && u.SameOrigin(*m) {
 		to.user, to.password = from.user, from.password
 	}
 	if !hasFragment {
@@ -128,11 +128,11 @@ func cutQuery(s string) (path, query string) {
 }
 
 // setTarget makes path and query valid. The path is empty or begins with "/".
-func (u *URL) setTarget(path, query string) {
+func (r *Rest) setTarget(path, query string) {
 	if path == "" {
 		path = "/"
 	}
-	u.Target = removeDots(escape(path)) + escape(query)
+	r.Target = removeDots(escape(path)) + escape(query)
 }
 
 func (a *aside) setFragment(fragment string) {

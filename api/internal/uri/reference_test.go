@@ -215,7 +215,7 @@ func TestSameOrigin(t *testing.T) {
 		{"http://[fe80::1%25a]/", "http://[fe80::1%25b]/", false},
 	} {
 		a, b := mustParse(t, c.a), mustParse(t, c.b)
-		if a.SameOrigin(&b) != c.same || b.SameOrigin(&a) != c.same {
+		if a.SameOrigin(b) != c.same || b.SameOrigin(a) != c.same {
 			t.Errorf("%q and %q: want %v", c.a, c.b, c.same)
 		}
 	}
@@ -360,7 +360,7 @@ func FuzzResolve(f *testing.F) {
 		if !strings.Contains(ref, "#") && hidden.fragment != before.fragment {
 			t.Fatalf("%q on %q: fragment %q", ref, base, hidden.fragment)
 		}
-		if hidden.user == "" && hidden.password == "" && l.SameOrigin(&m) && (before.user != "" || before.password != "") {
+		if hidden.user == "" && hidden.password == "" && l.SameOrigin(m) && (before.user != "" || before.password != "") {
 			t.Fatalf("%q on %q: user info lost", ref, base)
 		}
 		asNetURLResolves(t, &l, &m, ref)
