@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/api/internal/digest"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -35,7 +36,7 @@ func (r *request) next(ctx context.Context, resp *Response, err error) (again bo
 	if err != nil {
 		return r.retryFailure(ctx, err)
 	}
-	r.session.keepCookies(&r.to, resp)
+	r.session.keepCookies(r.to.url(), resp)
 	if r.has(optDigestAuth) && !r.crossed {
 		r.noteNextNonce(resp)
 	}
@@ -163,7 +164,7 @@ func (r *request) close(resp *Response) {
 func (r *request) restart() {
 	r.tries, r.reused, r.fresh, r.began = 0, 0, false, actors.Moment{}
 	if r.extras != noExtras {
-		r.nonce = digestTry{}
+		r.nonce = digest.Try{}
 	}
 }
 

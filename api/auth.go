@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/seed53b03582/troupe/api/internal/digest"
 	"github.com/seed53b03582/troupe/conn/http1"
 )
 
@@ -65,9 +66,9 @@ func (r *request) basic(field, user, password string) string {
 // password itself is never sent. A redirect to another origin takes it away. A server that
 // gives the next nonce with each answer (Authentication-Info) is asked with that one. Where a
 // 401 is not answered, Response.NotRepeated tells why.
-func DigestAuth(user, password string) Option { return digestOption{user, password} }
+func DigestAuth(user, password string) Option { return digestOption{Name: user, Password: password} }
 
-type digestOption digestUser
+type digestOption digest.User
 
 // String keeps fmt from printing the password.
 func (digestOption) String() string { return "DigestAuth" }
@@ -77,9 +78,9 @@ func (o digestOption) GoString() string { return o.String() }
 
 func (o digestOption) apply(r *request) {
 	r.given |= optDigestAuth
-	r.digest = digestUser(o)
-	if err := r.digest.check(); err != nil && r.fault == nil {
-		r.fault = err
+	r.digest = digest.User(o)
+	if reason, fix := r.digest.Check(); reason != "" {
+		r.refuse("DigestAuth", reason, fix)
 	}
 }
 
@@ -91,7 +92,7 @@ func (r *request) meetChallenge(ctx context.Context, resp *Response) (again bool
 		resp.more().unmet = errOwnAuthorization
 		return false, nil
 	}
-	again, err := r.session.digests.challenged(r.space(), r.digest, &r.nonce, resp.Headers()["Www-Authenticate"])
+	again, err := r.session.digests.Challenged(r.space(), r.digest, &r.nonce, resp.Headers()["Www-Authenticate"])
 	if !again {
 		resp.more().unmet = err
 		return false, nil
@@ -105,7 +106,7 @@ var errOwnAuthorization = errors.New("troupe: DigestAuth: the Authorization amon
 // used for this one.
 func (r *request) noteNextNonce(resp *Response) {
 	a := resp.answer.Load()
-	if r.nonce.nonce == nil || resp.Status() == 401 || a == nil {
+	if !r.nonce.Answering() || resp.Status() == 401 || a == nil {
 		return
 	}
 	if info := a.Values("Authentication-Info"); len(info) > 0 {
@@ -113,12 +114,12 @@ func (r *request) noteNextNonce(resp *Response) {
 		for i, v := range info {
 			values[i] = string(v)
 		}
-		r.session.digests.informed(r.space(), r.digest, &r.nonce, values)
+		r.session.digests.Informed(r.space(), r.digest, &r.nonce, values)
 	}
 }
 
 // space is the protection space of a Digest nonce: the origin.
-func (r *request) space() string { return r.to.Scheme + "://" + r.to.authority }
+func (r *request) space() string { return r.to.Scheme + "://" + r.to.Authority }
 
 // authorization is what stands for credentials when the caller's headers have
 // none: those of an option, or else the URL's user info.
@@ -127,11 +128,11 @@ func (r *request) authorization() string {
 		if r.crossed {
 			return ""
 		}
-		value, _ := r.session.digests.authorization(r.space(), r.digest, &r.nonce, r.call.Method, r.to.target)
+		value, _ := r.session.digests.Authorization(r.space(), r.digest, &r.nonce, r.call.Method, r.to.Target)
 		return value
 	}
-	if u := r.to.more; u != nil && r.authorize == "" && (u.user != "" || u.password != "") {
-		return r.basic("URL", u.user, u.password)
+	if user, password := r.to.UserInfo(); r.authorize == "" && (user != "" || password != "") {
+		return r.basic("URL", user, password)
 	}
 	return r.authorize
 }

@@ -116,26 +116,6 @@ func (r *request) loadBody() error {
 	return nil
 }
 
-// loadMultipart handles Multipart.
-func (r *request) loadMultipart() error {
-	m := r.multipart
-	r.contentType = m.contentType()
-	if b := m.bytes(); b != nil {
-		r.setBytes(b)
-		return nil
-	}
-	body, err := m.open()
-	if err != nil {
-		return err
-	}
-	reopen := m.open
-	if !m.replayable() {
-		reopen = nil
-	}
-	r.setReader(body, m.size(), reopen)
-	return nil
-}
-
 // replayable tells whether the body can be sent from its start again.
 func (r *request) replayable() bool {
 	return r.Reader == nil || r.reopen != nil || r.tries > 0 && r.call.Unread()

@@ -195,7 +195,7 @@ func (b *bodyReader) give(reason error) {
 
 func (b *bodyReader) giveLocked(reason error) {
 	if b.err == nil {
-		failure := b.src.r.explain(&conn.Error{Op: OpRead, Sent: SentAll, RemoteAddr: b.src.resp.connection.RemoteAddr(), Err: reason},
+		failure := b.src.r.explain(&conn.Error{Op: conn.OpRead, Sent: conn.SentAll, RemoteAddr: b.src.resp.connection.RemoteAddr(), Err: reason},
 			b.src.resp.Trace())
 		if !b.src.over { // else the connection serves others by now
 			b.session.sched.Abort(b.src.r.call, reason)

@@ -14,14 +14,6 @@ import (
 	"github.com/seed53b03582/troupe/conn"
 )
 
-// Breaker are the thresholds of each origin's circuit breaker. Zero fields mean
-// the defaults told in its comments.
-type Breaker = actors.Breaker
-
-// DialBackoff is how long an origin is not dialled after a dial to it has failed. Zero
-// fields mean the defaults told in its comments.
-type DialBackoff = actors.DialBackoff
-
 // Config sets up a Session. NewSession copies it; the zero value is useful. A duration may
 // be as long as there is, math.MaxInt64.
 type Config struct {
@@ -203,8 +195,8 @@ func (cfg *Config) scheduler() actors.Config {
 		MaxHeaderBytes:        cfg.MaxHeaderBytes,
 		Lenient:               cfg.Lenient,
 		PipelineDepth:         cfg.Pipeline.Depth,
-		Breaker:               cfg.Breaker,
-		DialBackoff:           cfg.DialBackoff,
+		Breaker:               actors.Breaker(cfg.Breaker),
+		DialBackoff:           actors.DialBackoff(cfg.DialBackoff),
 		Budget:                retry.budget(),
 		LeasePatience:         retry.patience(),
 		System:                cfg.System,

@@ -100,7 +100,7 @@ func (s *Session) Lease(ctx context.Context, url string, opts ...Option) (*Lease
 		return nil, &InputError{Field: extra.String(), Reason: "is not for Lease", Fix: "give it to the calls that use the lease"}
 	}
 	var err error
-	if r.to, err = parseURL(url); err != nil {
+	if r.to, err = locate(url); err != nil {
 		return nil, err
 	}
 	if err = r.setOrigin(); err != nil {

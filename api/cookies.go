@@ -3,16 +3,18 @@ package api
 import (
 	"net/http"
 	"strings"
+
+	"github.com/seed53b03582/troupe/api/internal/uri"
 )
 
 // cookiesFor are the cookies that the jar has for a URL, as the value of a Cookie
 // header (RFC 6265 §5.4).
-func (s *settings) cookiesFor(to *location) string {
+func (s *settings) cookiesFor(to uri.URL) string {
 	if s.jar == nil {
 		return ""
 	}
 	var b strings.Builder
-	for _, c := range s.jar.Cookies(to.url()) {
+	for _, c := range s.jar.Cookies(to.NetURL()) {
 		if b.Len() > 0 {
 			b.WriteString("; ")
 		}
@@ -23,7 +25,7 @@ func (s *settings) cookiesFor(to *location) string {
 
 // keepCookies gives the jar what an answer sets. Cookies that are not valid are left
 // out.
-func (s *settings) keepCookies(to *location, resp *Response) {
+func (s *settings) keepCookies(to uri.URL, resp *Response) {
 	if s.jar == nil {
 		return
 	}
@@ -34,6 +36,6 @@ func (s *settings) keepCookies(to *location, resp *Response) {
 		}
 	}
 	if len(cookies) > 0 {
-		s.jar.SetCookies(to.url(), cookies)
+		s.jar.SetCookies(to.NetURL(), cookies)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed53b03582/troupe/api/internal/coding"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -65,7 +66,7 @@ func readCurlHead(url string, lines []string) (h curlHead) {
 			continue
 		case lower == "host" && value == hostOf(url): // curl makes it of the URL
 			continue
-		case line == "Accept-Encoding: "+acceptEncoding:
+		case line == "Accept-Encoding: "+coding.Accept:
 			h.compressed = true
 			continue
 		case lower == "transfer-encoding":

@@ -6,16 +6,17 @@ import (
 	"io"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/api/internal/coding"
 	"github.com/seed53b03582/troupe/conn"
 )
 
 // codingsOf is what an answer's body was encoded with, if that is to be undone: we
 // asked for it, and know all of it.
-func (r *request) codingsOf(a *actors.Answer) (codings, bool) {
+func (r *request) codingsOf(a *actors.Answer) (coding.List, bool) {
 	if !r.decodes || a.Get("Content-Encoding") == nil {
 		return nil, false // most answers
 	}
-	return parseCodings(a.Values("Content-Encoding")...)
+	return coding.Parse(a.Values("Content-Encoding")...)
 }
 
 // decode replaces the body of a whole answer by what it encodes.
@@ -54,9 +55,9 @@ func (r *request) decodeStep(ctx context.Context, resp *Response) {
 
 // decoded is the head of a with its body decoded, up to limit bytes of that. What could be
 // decoded is there also where there is an error.
-func (r *request) decoded(ctx context.Context, a *actors.Answer, c codings, limit int64) (b *actors.Answer, err error) {
+func (r *request) decoded(ctx context.Context, a *actors.Answer, c coding.List, limit int64) (b *actors.Answer, err error) {
 	b = r.session.sched.NewAnswer() // for its memory
-	b.Buf, err = r.session.decoders.appendAll(ctx, append(b.Buf[:0], a.Buf[:a.BodyAt]...), a.Body(), c, limit)
+	b.Buf, err = r.session.decoders.AppendAll(ctx, append(b.Buf[:0], a.Buf[:a.BodyAt]...), a.Body(), c, limit)
 	return b, err
 }
 
@@ -89,7 +90,7 @@ type intake struct {
 	r    *request
 	resp *Response
 	fill bool // a Read waits until it has filled all it was given
-	dec  *decoder
+	dec  *coding.Reader
 	over bool // the whole body came off the connection
 }
 
@@ -98,7 +99,7 @@ func (r *request) intake(ctx context.Context, resp *Response, fill bool) *intake
 	s := &r.incoming
 	*s = intake{r: r, resp: resp, fill: fill}
 	if c, ok := r.codingsOf(resp.answer.Load()); ok && !r.call.Finished() { // HEAD, 204, 304 and an empty body have nothing to decode
-		s.dec = r.session.decoders.reader(ctx, c, (*wire)(s))
+		s.dec = r.session.decoders.Reader(ctx, c, (*wire)(s))
 		resp.setDecoded()
 	}
 	return s
@@ -119,7 +120,7 @@ func (s *intake) Read(p []byte) (int, error) {
 // close gives up what was not read.
 func (s *intake) close() {
 	if s.dec != nil {
-		s.dec.close()
+		s.dec.Close()
 	}
 	if !s.over {
 		s.r.session.sched.Abandon(s.r.call)

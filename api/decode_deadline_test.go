@@ -14,65 +14,6 @@ import (
 	"time"
 )
 
-// askedContext ends when it has been asked so often whether it has.
-type askedContext struct {
-	context.Context
-	left int
-}
-
-func (c *askedContext) Err() error {
-	if c.left--; c.left < 0 {
-		return context.DeadlineExceeded
-	}
-	return nil
-}
-
-// A body that takes long to decode is decoded no further than until its call ends,
-// whatever makes it long: much that comes out, or much that goes in for nothing.
-func TestDecodingEndsWithTheCall(t *testing.T) {
-	bomb := strings.Repeat("\x00", 32<<20)
-	hollow := bytes.Repeat(applyCodings(codings{codingGzip}, ""), 1<<16) // empty members
-	for _, c := range []struct {
-		name  string
-		c     codings
-		coded []byte
-	}{
-		{"gzip", codings{codingGzip}, applyCodings(codings{codingGzip}, bomb)},
-		{"deflate", codings{codingDeflate}, applyCodings(codings{codingDeflate}, bomb)},
-		{"br", codings{codingBrotli}, applyCodings(codings{codingBrotli}, bomb)},
-		{"zstd", codings{codingZstd}, applyCodings(codings{codingZstd}, bomb)},
-		{"twice", codings{codingGzip, codingZstd}, applyCodings(codings{codingGzip, codingZstd}, bomb)},
-		{"empty members", codings{codingGzip}, hollow},
-		{"what follows the end", codings{codingGzip}, append(applyCodings(codings{codingGzip}, "x"), make([]byte, 8<<20)...)},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			const asks = 10
-			src := &counted{r: bytes.NewReader(c.coded)}
-			r := new(decoders).reader(&askedContext{t.Context(), asks}, c.c, src)
-			defer r.close()
-			n, err := io.Copy(io.Discard, r)
-			if !errors.Is(err, context.DeadlineExceeded) || n > asks*decodeStep || src.n > asks*readSize {
-				t.Errorf("%d bytes of %d came out, %v", n, src.n, err)
-			}
-			if got, err := new(decoders).appendAll(&askedContext{t.Context(), asks}, nil, c.coded, c.c, 0); !errors.Is(err, context.DeadlineExceeded) || len(got) > asks*decodeStep {
-				t.Errorf("all at once: %d bytes came out, %v", len(got), err)
-			}
-		})
-	}
-}
-
-// counted counts what is read.
-type counted struct {
-	r io.Reader
-	n int
-}
-
-func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += n
-	return n, err
-}
-
 // lateDriver holds up what comes behind the first head until late has run: so a call's
 // time is over when its answer is whole.
 type lateDriver struct {
@@ -100,11 +41,11 @@ func (c lateConn) Read(p []byte) (int, error) {
 
 // coded answers with a body in gzip, its head in a piece of its own.
 func coded(body string) *memory {
-	coded := applyCodings(codings{codingGzip}, body)
+	coded := gzipped(body)
 	return &memory{serve: func(_ int, c net.Conn) {
 		http.ReadRequest(bufio.NewReader(c))
 		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n", len(coded))
-		c.Write(coded)
+		io.WriteString(c, coded)
 		io.Copy(io.Discard, c)
 	}}
 }
@@ -140,7 +81,7 @@ func TestDeadlineWhileDecoding(t *testing.T) {
 // asks the connection, and so its deadline, any more.
 func TestDeadlineWhileAStreamIsDecoded(t *testing.T) {
 	bomb := strings.Repeat("\x00", 8<<20)
-	coded := applyCodings(codings{codingZstd}, bomb)
+	coded := zstded(t, bomb)
 	if len(coded) > 4<<10 {
 		t.Fatalf("it does not fit into one read: %d bytes", len(coded))
 	}

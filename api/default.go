@@ -24,7 +24,7 @@ func defaultSession() (*Session, error) {
 	}
 	sched, err := actors.Start(actors.Config{
 		Fresh:             true,
-		Breaker:           Breaker{Disabled: true},
+		Breaker:           actors.Breaker{Disabled: true},
 		MaxConnsPerOrigin: -1,
 		MaxDialsPerOrigin: -1,
 		MaxQueuePerOrigin: -1,

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/api/internal/coding"
+	"github.com/seed53b03582/troupe/api/internal/uri"
 	"github.com/seed53b03582/troupe/conn"
 	"github.com/seed53b03582/troupe/conn/http1"
 )
@@ -27,12 +29,12 @@ func (r *request) prepare(url string, opts []Option) (err error) {
 		return err
 	}
 	r.url = url
-	if r.to, err = parseURL(url); err != nil {
+	if r.to, err = locate(url); err != nil {
 		return err
 	}
 	if r.has(optParams | optQuery) {
 		r.buf = appendPairs(r, r.buf[:0], r.params, r.query)
-		r.to.addQuery(r.buf)
+		r.to.AddQuery(r.buf)
 	}
 	if err = r.loadBody(); err != nil {
 		return r.located(err)
@@ -48,7 +50,7 @@ func (r *request) encode() (err error) {
 	}
 	call.Origin = &r.to.Origin
 	call.Close, r.decodes = false, false
-	if c := r.session.cookiesFor(&r.to); c != r.cookie {
+	if c := r.session.cookiesFor(r.to.url()); c != r.cookie {
 		r.more().cookie = c
 	}
 	if call.Head, err = r.appendHead(call.Head[:0], r.to.Proxy); err != nil {
@@ -87,7 +89,7 @@ func (r *request) setOrigin() (err error) {
 		o.TLS = r.tls
 	}
 	if p := r.session.proxies; p != nil {
-		o.Proxy, err = p.of(r.to.url())
+		o.Proxy, err = p.of(r.to.url().NetURL())
 	}
 	return err
 }
@@ -174,10 +176,10 @@ func (r *request) appendHead(dst []byte, proxy *conn.Proxy) ([]byte, error) {
 	dst = append(append(dst, r.call.Method...), ' ')
 	forwarded := proxy != nil && proxy.Forwards(r.to.Scheme)
 	if forwarded { // absolute-form, RFC 9112 §3.2.2
-		dst = append(append(append(dst, r.to.Scheme...), "://"...), r.to.authority...)
+		dst = append(append(append(dst, r.to.Scheme...), "://"...), r.to.Authority...)
 	}
-	dst = append(append(dst, r.to.target...), " HTTP/1.1\r\nHost: "...)
-	dst = append(append(dst, cmp.Or(r.host, r.to.authority)...), "\r\n"...)
+	dst = append(append(dst, r.to.Target...), " HTTP/1.1\r\nHost: "...)
+	dst = append(append(dst, cmp.Or(r.host, r.to.Authority)...), "\r\n"...)
 	if given&ownUserAgent == 0 {
 		dst = append(dst, "User-Agent: troupe\r\n"...)
 	}
@@ -185,7 +187,7 @@ func (r *request) appendHead(dst []byte, proxy *conn.Proxy) ([]byte, error) {
 		dst = append(dst, "Accept: */*\r\n"...)
 	}
 	if given&ownAcceptEncoding == 0 {
-		dst = append(dst, "Accept-Encoding: "+acceptEncoding+"\r\n"...)
+		dst = append(dst, "Accept-Encoding: "+coding.Accept+"\r\n"...)
 		r.decodes = true
 	}
 	if given&ownConnection == 0 && r.session.oneShot {
@@ -394,12 +396,7 @@ func sortFields(fields []field) {
 
 func appendEncoded(dst []byte, fields []field) []byte {
 	for _, f := range fields {
-		if len(dst) > 0 {
-			dst = append(dst, '&')
-		}
-		dst = appendQuery(dst, f.name)
-		dst = append(dst, '=')
-		dst = appendQuery(dst, f.value)
+		dst = uri.AppendPair(dst, f.name, f.value)
 	}
 	return dst
 }

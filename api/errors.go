@@ -9,33 +9,40 @@ import (
 	"time"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/api/internal/uri"
 	"github.com/seed53b03582/troupe/conn"
 )
 
 // Op is the phase of a call in which something went wrong. It prints as queue,
 // dial, tls, write or read.
-type Op = conn.Op
+type Op uint8
 
-// The phases, in the order in which a call passes them.
+// The phases, in the order in which a call passes them. They are those of package conn.
 const (
-	OpQueue = conn.OpQueue // waiting for a connection
-	OpDial  = conn.OpDial  // name lookup and connect
-	OpTLS   = conn.OpTLS   // the TLS handshake
-	OpWrite = conn.OpWrite // sending the request
-	OpRead  = conn.OpRead  // awaiting or reading the answer
+	OpQueue Op = iota // waiting for a connection
+	OpDial            // name lookup and connect
+	OpTLS             // the TLS handshake
+	OpWrite           // sending the request
+	OpRead            // awaiting or reading the answer
 )
+
+// String gives the name of the phase: queue, dial, tls, write or read.
+func (op Op) String() string { return conn.Op(op).String() }
 
 // Sent is how much of a request was handed to the socket when it failed. It
 // prints as nothing, part or all. Only what was never sent is known not to have
 // been processed (RFC 9110 §9.2.2).
-type Sent = conn.Sent
+type Sent uint8
 
-// The evidence a failed request leaves.
+// The evidence a failed request leaves. It is that of package conn.
 const (
-	SentNothing = conn.SentNothing
-	SentPart    = conn.SentPart
-	SentAll     = conn.SentAll
+	SentNothing Sent = iota // no byte: the server cannot have seen it
+	SentPart                // some bytes, not the whole request
+	SentAll                 // the whole request
 )
+
+// String gives nothing, part or all.
+func (s Sent) String() string { return conn.Sent(s).String() }
 
 var (
 	// ErrCircuitOpen tells that the origin's breaker is open and nothing was
@@ -106,6 +113,15 @@ func (e *InputError) Error() string {
 
 // Unwrap returns the cause.
 func (e *InputError) Unwrap() error { return e.Err }
+
+// inputError is what package uri says of a URL or host, as an error over a field of the call's.
+func inputError(field string, err error) error {
+	var e *uri.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return &InputError{Field: field, Reason: e.Reason, Fix: e.Fix, Err: e.Err}
+}
 
 // HTTPConnectionError tells that the server can't be contacted: no connection
 // could be had within the limits, name lookup, connect or TLS handshake failed,
@@ -237,12 +253,12 @@ func (r *request) explain(err error, t Trace) error {
 	if !errors.As(err, &c) {
 		return fmt.Errorf("troupe: %s: %w", &r.to, err)
 	}
-	r.lost, t.Sent = c, c.Sent
-	f := failure{URL: r.to.String(), Op: c.Op, Sent: c.Sent, RemoteAddr: c.RemoteAddr, Err: c.Err, Trace: t}
+	r.lost, t.Sent = c, Sent(c.Sent)
+	f := failure{URL: r.to.String(), Op: Op(c.Op), Sent: Sent(c.Sent), RemoteAddr: c.RemoteAddr, Err: c.Err, Trace: t}
 	switch {
-	case c.Op <= OpTLS:
+	case f.Op <= OpTLS:
 		return &HTTPConnectionError{f.URL, f.Op, f.Sent, f.RemoteAddr, f.Err, f.Trace, c.RetryAt}
-	case c.Op == OpRead && c.Protocol() != nil: // in OpWrite it would be a Body reader's own error
+	case f.Op == OpRead && c.Protocol() != nil: // in OpWrite it would be a Body reader's own error
 		e := ProtocolError(f)
 		return &e
 	default:
@@ -250,3 +266,8 @@ func (r *request) explain(err error, t Trace) error {
 		return &e
 	}
 }
+
+// plainError is a constant text as an error.
+type plainError string
+
+func (e plainError) Error() string { return string(e) }

@@ -1,78 +1,34 @@
 package api
 
 import (
-	"net/url"
-	"strings"
-
 	"github.com/seed53b03582/troupe/actors"
-	"github.com/seed53b03582/troupe/conn"
+	"github.com/seed53b03582/troupe/api/internal/uri"
 )
 
-// location is a URL taken apart into what a request needs of it.
+// location is a URL, and what is dialled for it. What the two have in common stands in the
+// origin alone: of the many calls that may wait, each holds one.
 type location struct {
-	// Origin is what is dialled; its TLS and Proxy are the request's to set. The Host
-	// is ASCII; an IPv6 address has its zone.
-	actors.Origin
-	authority string // for the Host header: brackets, no zone, no default port (RFC 9110 §7.2)
-	target    string // path and query, beginning with "/", without dot segments (RFC 9112 §3.2.1)
-	more      *aside // nil for most
+	actors.Origin // its TLS and Proxy are the request's to set
+	uri.Rest
 }
 
-// aside is what a URL may have beside what is sent.
-type aside struct {
-	fragment string // with its "#"; only shown by Response.URL
-	user     string // decoded; never shown
-	password string // decoded; never shown
+// locationOf is where a request to u goes.
+func locationOf(u uri.URL) location {
+	return location{actors.Origin{Scheme: u.Scheme, Host: u.Host, Port: u.Port}, u.Rest}
 }
 
-func (l *location) aside() aside {
-	if l.more == nil {
-		return aside{}
+// locate is locationOf a user's URL, or an *InputError.
+func locate(raw string) (location, error) {
+	u, err := uri.Parse(raw)
+	if err != nil {
+		return location{}, inputError("URL", err)
 	}
-	return *l.more
+	return locationOf(u), nil
 }
 
-func (l *location) setAside(a aside) {
-	l.more = nil
-	if a != (aside{}) {
-		kept := a // only here it is memory of the heap's
-		l.more = &kept
-	}
+func (l *location) url() uri.URL {
+	return uri.URL{Scheme: l.Scheme, Host: l.Host, Port: l.Port, Rest: l.Rest}
 }
 
-// String is the URL to be shown: no user info, no fragment, as that may be a secret
-// too, and nothing that stands in the query under the name of one.
-func (l *location) String() string { return conn.MaskURL(l.whole()) }
-
-// whole is the URL as it is sent.
-func (l *location) whole() string { return l.Scheme + "://" + l.authority + l.target }
-
-// is tells whether raw is the URL as whole gives it.
-func (l *location) is(raw string) bool {
-	at := len(l.Scheme) + len("://") + len(l.authority)
-	return len(raw) == at+len(l.target) && raw[at:] == l.target &&
-		raw[at-len(l.authority):at] == l.authority && strings.HasPrefix(raw, l.Scheme) &&
-		raw[len(l.Scheme):at-len(l.authority)] == "://"
-}
-
-// sameOrigin tells whether credentials for l may go to m (RFC 6454 §4).
-func (l *location) sameOrigin(m *location) bool {
-	return l.Scheme == m.Scheme && l.Host == m.Host && l.Port == m.Port
-}
-
-// url is l for cookie jars and proxy functions: as url.Parse would give it, with
-// the zone of an IPv6 address, without user info, default port and fragment.
-func (l *location) url() *url.URL {
-	path, query := cutQuery(l.target)
-	u := &url.URL{Scheme: l.Scheme, Host: l.authority, Path: unescape(path)}
-	if _, zone, ok := strings.Cut(l.Host, "%"); ok {
-		u.Host = strings.Replace(l.authority, "]", "%"+zone+"]", 1)
-	}
-	if u.EscapedPath() != path { // net/url would write it in another way
-		u.RawPath = path
-	}
-	if query != "" {
-		u.RawQuery, u.ForceQuery = query[1:], query == "?"
-	}
-	return u
-}
+// String is the URL as it may be shown.
+func (l *location) String() string { return l.url().String() }

@@ -75,13 +75,13 @@ func TestMultipartLength(t *testing.T) {
 			known, replay = known && c.known, replay && c.replay
 		}
 		m := form(t, parts...)
-		if m.replayable() != replay {
-			t.Errorf("replayable: %v", m.replayable())
+		if m.Replayable() != replay {
+			t.Errorf("replayable: %v", m.Replayable())
 		}
 		for range 2 {
 			got := readAll(t, m)
-			if known && m.size() != int64(len(got)) || !known && m.size() != -1 {
-				t.Errorf("size %d of %d", m.size(), len(got))
+			if known && m.Size() != int64(len(got)) || !known && m.Size() != -1 {
+				t.Errorf("size %d of %d", m.Size(), len(got))
 			}
 			r := multipart.NewReader(strings.NewReader(got), "B")
 			for i, c := range given {
@@ -123,7 +123,7 @@ func TestMultipartLongFields(t *testing.T) {
 		for i := range parts {
 			parts[i] = Field("a", long)
 		}
-		if m := form(t, parts...); (m.bytes() != nil) != inMemory {
+		if m := form(t, parts...); (m.Bytes() != nil) != inMemory {
 			t.Errorf("%d fields: in memory %v", n, !inMemory)
 		}
 	}
@@ -178,7 +178,7 @@ func TestMultipartReplay(t *testing.T) {
 	m := form(t, Field("a", "1"), FilePart("f", "x", onDisk(t, long)), FilePart("g", "y", &counting{Reader: bytes.NewReader([]byte(long))}))
 	whole := readAll(t, m)
 	for _, n := range []int{0, 1, 70, 200, 50_000, len(whole) - 50_000, len(whole) - 1, len(whole)} {
-		first, err := m.open()
+		first, err := m.Open()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +195,7 @@ func TestMultipartReplay(t *testing.T) {
 func TestMultipartStreams(t *testing.T) {
 	const size = 128 << 20
 	m := form(t, FilePart("f", "x", sized(zeros{}, size)), ReaderPart("g", "y", io.LimitReader(zeros{}, size)))
-	r, err := m.open()
+	r, err := m.Open()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/api/internal/digest"
+	"github.com/seed53b03582/troupe/api/internal/multipart"
+	"github.com/seed53b03582/troupe/api/internal/uri"
 )
 
 // Option is one setting of one call: Params, Headers, Data, a *Connection, a
@@ -65,7 +68,7 @@ type extras struct {
 	history []*Response        // redirects followed, the oldest first
 	held    int64              // bytes of their bodies
 	cookie  string             // what the jar knows for the next request
-	nonce   digestTry          // the Digest challenge that this request answers
+	nonce   digest.Try         // the Digest challenge that this request answers
 	fields  []field            // scratch for sorting; then the caller's headers
 	buf     []byte             // scratch for encoding: query, then body
 	payload
@@ -84,8 +87,8 @@ type extras struct {
 	mimeType   string // of an Upload
 	host       string // of Host
 	authorize  string // the Authorization of BasicAuth or Bearer
-	digest     digestUser
-	multipart  *multipartBody
+	digest     digest.User
+	multipart  *multipart.Body
 	tls        *tls.Config
 	deadline   time.Time // of Timeout; zero: none
 	connection *Connection
@@ -269,16 +272,11 @@ type hostOption string
 
 func (o hostOption) apply(r *request) {
 	r.given |= optHost
-	host, fault := asciiHost(strings.TrimSuffix(string(o), ":"))
-	if fault == nil {
-		_, _, fault = splitHost(host)
+	host, err := uri.Host(strings.TrimSuffix(string(o), ":"))
+	if err != nil && r.fault == nil {
+		r.fault = inputError("Host", err)
 	}
 	r.host = host
-	if fault != nil {
-		r.refuse("Host", fault.reason+fault.quoted(), fault.fix)
-	} else if strings.Contains(r.host, "%") {
-		r.refuse("Host", "has a zone, which means nothing to the server (RFC 6874 §1)", "give the address without what begins with %")
-	}
 }
 
 // Timeout bounds the whole call, from the encoding of its body to the last byte of

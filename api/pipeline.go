@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/seed53b03582/troupe/api/internal/uri"
 )
 
 // Pipeline sends several requests on a connection before the first of them is answered
@@ -33,7 +35,7 @@ const maxDepth = 4096
 // pipeline is a Pipeline's settings, read.
 type pipeline struct {
 	on      bool
-	origins []location // none: all
+	origins []uri.URL // none: all
 }
 
 // validate refuses what no settings can mean.
@@ -52,17 +54,17 @@ func (p *Pipeline) validate() error {
 
 var errNoOrigin = errors.New("has more than a scheme, a host and a port")
 
-func parseOrigin(raw string) (location, error) {
-	l, err := parseURL(raw)
-	if err == nil && (l.target != "/" || l.more != nil) {
+func parseOrigin(raw string) (uri.URL, error) {
+	u, err := uri.Parse(raw)
+	if err == nil && !u.IsOrigin() {
 		err = errNoOrigin
 	}
-	return l, err
+	return u, err
 }
 
 // reasonOf is what is wrong with a URL, without its text.
 func reasonOf(err error) string {
-	var e *InputError
+	var e *uri.Error
 	if errors.As(err, &e) {
 		return e.Reason
 	}
@@ -72,8 +74,8 @@ func reasonOf(err error) string {
 func (p *Pipeline) settings() pipeline {
 	q := pipeline{on: p.Depth > 1}
 	for _, origin := range p.Origins {
-		l, _ := parseOrigin(origin) // validated
-		q.origins = append(q.origins, l)
+		u, _ := parseOrigin(origin) // validated
+		q.origins = append(q.origins, u)
 	}
 	return q
 }
@@ -85,7 +87,7 @@ func (r *request) pipelines() bool {
 	if !p.on || !idempotentMethod(r.call.Method) {
 		return false
 	}
-	return len(p.origins) == 0 || slices.ContainsFunc(p.origins, func(o location) bool {
+	return len(p.origins) == 0 || slices.ContainsFunc(p.origins, func(o uri.URL) bool {
 		return o.Host == r.to.Host && o.Port == r.to.Port && o.Scheme == r.to.Scheme
 	})
 }

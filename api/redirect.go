@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 
+	"github.com/seed53b03582/troupe/api/internal/uri"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -42,7 +43,7 @@ func (r *request) follow(ctx context.Context, resp *Response) (again bool, err e
 	if len(r.history) >= r.session.maxRedirects {
 		return refuse(ErrTooManyRedirects)
 	}
-	to, err := r.to.resolve(location)
+	to, err := r.to.url().Resolve(location)
 	if err != nil {
 		return refuse(err)
 	}
@@ -94,18 +95,18 @@ func (r *request) becomesGet(status int) bool {
 
 // leave goes to another URL. Nothing that was meant for one origin alone goes along
 // to another, and it does not come back on the way back.
-func (r *request) leave(to location) {
-	if !r.to.sameOrigin(&to) {
+func (r *request) leave(to uri.URL) {
+	if !r.to.url().SameOrigin(to) {
 		r.crossed = true
 		if r.extras != noExtras {
 			r.authorize, r.host, r.connection = "", "", nil
-			r.crossTLS(&to)
+			r.crossTLS(to.Host)
 		}
 		r.downgraded = r.downgraded || r.to.Scheme == "https" && to.Scheme == "http"
 	}
 	if r.connection != nil && r.connection.conn.Closed() {
 		r.connection = nil // it was for the URL before, and ended with it
 	}
-	r.to, r.url = to, ""
+	r.to, r.url = locationOf(to), ""
 	r.restart()
 }

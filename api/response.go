@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/api/internal/charset"
 	"github.com/seed53b03582/troupe/conn"
 )
 
@@ -71,7 +72,7 @@ func (r *Response) Content() []byte {
 // after Release.
 func (r *Response) Text() string {
 	if r.text == "" {
-		r.text = text(r.Content(), r.Header("Content-Type"))
+		r.text = charset.Text(r.Content(), r.Header("Content-Type"))
 	}
 	return r.text
 }
@@ -122,7 +123,7 @@ func (r *Response) Connection() *Connection {
 // UTF-32, which older senders use (RFC 4627 §3), are known by their zeros, and what is not
 // UTF-8 is read by the charset of Content-Type, where that names one.
 func (r *Response) JSON(v any) error {
-	if err := json.Unmarshal(jsonText(r.Content(), r.Header("Content-Type")), v); err != nil {
+	if err := json.Unmarshal(charset.JSON(r.Content(), r.Header("Content-Type")), v); err != nil {
 		return fmt.Errorf("troupe: %s: status %d, decoding %d bytes of body as JSON: %w", r.shown(), r.status, len(r.Content()), err)
 	}
 	return nil

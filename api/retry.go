@@ -174,7 +174,7 @@ func (r *request) retryFailure(ctx context.Context, err error) (again bool, _ er
 		if !r.repeatable(e) || !r.allowed(ctx, wait) {
 			return false, err
 		}
-		if e.Sent != SentNothing && !r.session.sched.MayRetry(r.to.Origin) {
+		if e.Sent != conn.SentNothing && !r.session.sched.MayRetry(r.to.Origin) {
 			return false, overBudget(err)
 		}
 		if r.session.sched.Sleep(ctx, wait) != nil {
@@ -226,7 +226,7 @@ func hopeless(e *conn.Error) bool {
 	case e.Err == conn.ErrStale: // it hung up on each new connection, without a TLS alert that says why
 		return false
 	}
-	return e.Op >= OpWrite && !e.Lost && !e.Timeout()
+	return e.Op >= conn.OpWrite && !e.Lost && !e.Timeout()
 }
 
 // overBudget is the error of a try that only the budget kept from being made again:
@@ -258,7 +258,7 @@ func (r *request) reconnects() bool {
 
 // repeatable tells whether the evidence allows another try.
 func (r *request) repeatable(e *conn.Error) bool {
-	if e.Sent == SentNothing && !r.session.retry.Forwarding {
+	if e.Sent == conn.SentNothing && !r.session.retry.Forwarding {
 		return true
 	}
 	return !e.Answered && r.idempotent()

@@ -6,19 +6,11 @@ import (
 	"sync"
 
 	"github.com/seed53b03582/troupe/actors"
+	"github.com/seed53b03582/troupe/api/internal/coding"
+	"github.com/seed53b03582/troupe/api/internal/digest"
 	"github.com/seed53b03582/troupe/api/internal/open"
 	"github.com/seed53b03582/troupe/conn"
 )
-
-// Snapshot is what every actor of a session is doing at one moment. Its String
-// prints it as tables.
-type Snapshot = actors.Snapshot
-
-// OriginSnapshot is the part of a Snapshot about one origin.
-type OriginSnapshot = actors.OriginSnapshot
-
-// ConnSnapshot is the part of a Snapshot about one connection.
-type ConnSnapshot = actors.ConnSnapshot
 
 // Session sends requests over connections that it keeps, within limits and behind
 // a circuit breaker for each origin. It may be used from any number of goroutines.
@@ -30,8 +22,8 @@ type Session struct {
 	// The pools are the session's own: memory made inside a testing/synctest
 	// bubble must not be used outside.
 	requests  sync.Pool // of *request
-	decoders  decoders
-	digests   digests
+	decoders  coding.Decoders
+	digests   digest.Nonces
 	crossings crossings
 	calls     underway
 	bodies    bodies // streamed, and not yet read to their end
@@ -54,7 +46,7 @@ func NewSession(cfg Config) (*Session, error) {
 }
 
 func newSessionOf(sched *actors.Scheduler, cfg settings) *Session {
-	return &Session{sched: sched, settings: cfg, decoders: decoders{grow: sched.Grow, halted: sched.Halted}, calls: underway{over: make(chan struct{})}}
+	return &Session{sched: sched, settings: cfg, decoders: coding.Decoders{Grow: sched.Grow, Halted: sched.Halted}, calls: underway{over: make(chan struct{})}}
 }
 
 // send is every call: it encodes what was asked for and has it answered, again
@@ -151,8 +143,8 @@ func (r *request) closed() error {
 // sent.
 func (r *request) response(a *actors.Answer) *Response {
 	url := r.url
-	if !r.to.is(url) {
-		url = r.to.whole() + r.to.aside().fragment
+	if to := r.to.url(); !to.Is(url) {
+		url = to.Whole() + to.Fragment()
 	}
 	resp := &Response{status: int32(a.Head.Status()), url: url, session: r.session, tries: int32(r.tries)}
 	resp.connection = Connection{conn: a.Conn, owner: a.Owner}
@@ -286,10 +278,6 @@ func (s *Session) Request(ctx context.Context, method, url string, opts ...Optio
 func (s *Session) Upload(ctx context.Context, url string, fd File, opts ...Option) (*Response, error) {
 	return s.send(ctx, "POST", url, append([]Option{upload{fd}}, opts...))
 }
-
-// Snapshot tells what every actor of the session is doing right now. It asks none
-// that may be busy, and is cheap enough for a table redrawn each second.
-func (s *Session) Snapshot() Snapshot { return s.sched.Snapshot() }
 
 // Shutdown refuses new calls, fails those that still wait for a connection with
 // ErrSessionClosed, and lets the ones under way finish until ctx ends; then it cuts

@@ -389,7 +389,7 @@ func TestStepsAreDecodedWithinTheBound(t *testing.T) {
 		{"long and coded too", string(noise), true, 1000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			coded := applyCodings(codings{codingGzip}, c.body)
+			coded := gzipped(c.body)
 			m := stepping("302 x\r\nLocation: http://other/\r\nContent-Encoding: gzip", func(nc net.Conn) {
 				fmt.Fprintf(nc, "Content-Length: %d\r\n\r\n%s", len(coded), coded)
 			})

@@ -91,9 +91,9 @@ func (x *crossings) of(c crossing) *tls.Config {
 	return made
 }
 
-// crossTLS takes out of the TLS option's settings what is not meant for another origin.
-func (r *request) crossTLS(to *location) {
+// crossTLS takes out of the TLS option's settings what is not meant for another origin, on host.
+func (r *request) crossTLS(host string) {
 	if r.tls != nil {
-		r.more().tls = r.session.crossings.of(crossing{r.tls, r.to.Host != to.Host, r.has(optCertificateAcross)})
+		r.more().tls = r.session.crossings.of(crossing{r.tls, r.to.Host != host, r.has(optCertificateAcross)})
 	}
 }

@@ -6,4 +6,4 @@ package conn
 // driver's own type is.
 const canPeek = false
 
-func peek(uintptr) sight { return sightClosed }
+func peek(uintptr) lookResult { return lookClosed }

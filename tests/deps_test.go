@@ -9,21 +9,26 @@ import (
 
 const module = "github.com/seed53b03582/troupe/"
 
-// TestDependenciesRunOneWay: examples → api → actors → conn → conn/http1, actors/pool
-// beside them knows nobody, and what
-// is not tests or examples knows nothing of them.
+// TestDependenciesRunOneWay: examples → api → actors → conn → conn/http1, and what is not
+// tests or examples knows nothing of them. The inner rooms of api know nothing of api, nor of
+// each other, and actors/pool knows nobody.
 func TestDependenciesRunOneWay(t *testing.T) {
 	allowed := map[string][]string{
-		"conn/http1":   {},
-		"conn/memory":  {}, // of use to tests, and to nothing else yet
-		"conn":         {"conn/http1"},
-		"actors/pool":  {},
-		"actors":       {"actors/pool", "conn", "conn/http1"},
-		"api":          {"actors", "conn", "conn/http1", "api/internal"},
-		"api/internal": {"actors"},
-		"api/apitest":  {"api", "api/internal"},
-		"examples":     {"api"},
-		"tests":        {},
+		"conn/http1":             {},
+		"conn/memory":            {}, // of use to tests, and to nothing else yet
+		"conn":                   {"conn/http1"},
+		"actors/pool":            {},
+		"actors":                 {"actors/pool", "conn", "conn/http1"},
+		"api/internal/charset":   {},
+		"api/internal/coding":    {"conn"},
+		"api/internal/digest":    {"conn/http1"},
+		"api/internal/multipart": {"conn", "conn/http1"},
+		"api/internal/open":      {"actors"},
+		"api/internal/uri":       {"conn"},
+		"api":                    {"actors", "conn", "conn/http1", "api/internal/charset", "api/internal/coding", "api/internal/digest", "api/internal/multipart", "api/internal/open", "api/internal/uri"},
+		"api/apitest":            {"api", "api/internal/open"},
+		"examples":               {"api"},
+		"tests":                  {},
 	}
 	seen := map[string]bool{}
 	for _, line := range goList(t, "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...") {
@@ -42,7 +47,7 @@ func TestDependenciesRunOneWay(t *testing.T) {
 			}
 		}
 	}
-	for _, pkg := range []string{"conn/http1", "conn/memory", "conn", "actors/pool", "actors", "api", "tests"} {
+	for _, pkg := range []string{"conn/http1", "conn/memory", "conn", "actors/pool", "actors", "api/internal/charset", "api/internal/coding", "api/internal/digest", "api/internal/multipart", "api/internal/uri", "api", "tests"} {
 		if !seen[pkg] {
 			t.Errorf("room %s was not found", pkg)
 		}
@@ -52,11 +57,16 @@ func TestDependenciesRunOneWay(t *testing.T) {
 // TestNobodyBelowKnowsWhoIsAbove: the same for everything that is linked in.
 func TestNobodyBelowKnowsWhoIsAbove(t *testing.T) {
 	for pkg, forbidden := range map[string][]string{
-		"conn/http1":  {"conn", "actors", "api", "examples"},
-		"conn/memory": {"conn", "actors", "api", "examples"},
-		"conn":        {"actors", "api", "examples"},
-		"actors":      {"api", "examples"},
-		"api":         {"examples"},
+		"conn/http1":             {"conn", "actors", "api", "examples"},
+		"conn/memory":            {"conn", "actors", "api", "examples"},
+		"conn":                   {"actors", "api", "examples"},
+		"actors":                 {"api", "examples"},
+		"api/internal/charset":   {"conn", "actors", "api", "examples"},
+		"api/internal/coding":    {"actors", "api", "examples"},
+		"api/internal/digest":    {"conn", "actors", "api", "examples"},
+		"api/internal/multipart": {"actors", "api", "examples"},
+		"api/internal/uri":       {"actors", "api", "examples"},
+		"api":                    {"examples"},
 	} {
 		for _, dep := range goList(t, "-deps", "./"+pkg) {
 			if strings.HasPrefix(dep, module) && slices.Contains(forbidden, room(dep)) {
@@ -118,9 +128,6 @@ func TestOnlyActorsKnowTheEngine(t *testing.T) {
 // room is the folder a package belongs to.
 func room(pkg string) string {
 	pkg = strings.TrimPrefix(pkg, module)
-	if strings.HasPrefix(pkg, "api/internal/") {
-		return "api/internal"
-	}
 	if strings.HasPrefix(pkg, "conn/") || strings.HasPrefix(pkg, "actors/") || strings.HasPrefix(pkg, "api/") {
 		return pkg
 	}
