@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/seed53b03582/troupe/actors"
@@ -180,8 +181,15 @@ func (f *failure) message(what string) string {
 		s += " " + conn.AddrText(f.RemoteAddr)
 	}
 	s += ", sent " + f.Sent.String() + ")"
-	if f.Err != nil {
-		s += ": " + f.Err.Error()
+	if f.Err == nil {
+		return conn.MaskText(s)
+	}
+	s += ": " + f.Err.Error()
+	var pins *PinError
+	if errors.As(f.Err, &pins) { // BASE64 may look like the name of a secret, with its = at the end
+		if before, after, found := strings.Cut(s, pins.Error()); found {
+			return conn.MaskText(before) + pins.Error() + conn.MaskText(after)
+		}
 	}
 	return conn.MaskText(s) // the cause may be a driver's, a proxy's, a server's
 }

@@ -138,6 +138,15 @@ func TestPinErrorText(t *testing.T) {
 	}
 }
 
+// A fingerprint is no secret, whatever its letters spell.
+func TestPinErrorHidesNoFingerprint(t *testing.T) {
+	const pin = "sha256/uCEcTO5YSSpMi4g4h6VwRSawPwGylz6I6DvjtHH6VOE=" // PwGylz6I6DvjtHH6VOE=
+	err := &HTTPConnectionError{URL: "https://h/?token=geheim", Op: OpTLS, Err: &PinError{Came: []string{pin, pin}}}
+	if text := err.Error(); !strings.Contains(text, pin+", "+pin+":") || strings.Contains(text, "geheim") {
+		t.Errorf("%s", text)
+	}
+}
+
 // A resumed session is checked like a fresh one, in both versions.
 func TestPinKeysResumed(t *testing.T) {
 	root := pinIssue(t, "root", nil)
