@@ -29,6 +29,7 @@ type pair struct {
 type way struct {
 	segments []segment
 	size     int       // bytes in segments
+	wanted   int       // bytes that the Reads under way have room for
 	last     time.Time // when the youngest segment arrives
 	ended    bool      // its writer has ended it: after the segments comes io.EOF
 	hole     bool      // what is written vanishes
@@ -131,6 +132,11 @@ func (c *Conn) Read(b []byte) (int, error) {
 	p := c.pair
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	c.in.wanted += len(b)
+	defer func() { c.in.wanted -= len(b) }()
+	if p.link.Window < 0 {
+		p.wake.Broadcast() // once: two Reads would wake each other for ever
+	}
 	for {
 		switch now := time.Now(); {
 		case c.closed:
@@ -237,7 +243,7 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 // bytes are counted out.
 func (c *Conn) send(b []byte, now time.Time) int {
 	w, p := c.out, c.pair
-	n := min(len(b), p.link.window()-w.size)
+	n := min(len(b), p.link.room(w))
 	through := int(min(int64(n), w.allowed))
 	if through > 0 {
 		w.last = latest(w.last, now.Add(c.travel()))
