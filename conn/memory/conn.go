@@ -30,6 +30,7 @@ type way struct {
 	segments []segment
 	size     int       // bytes in segments
 	wanted   int       // bytes that the Reads under way have room for
+	spare    []byte    // of a segment that was read: for the next one
 	last     time.Time // when the youngest segment arrives
 	ended    bool      // its writer has ended it: after the segments comes io.EOF
 	hole     bool      // what is written vanishes
@@ -41,7 +42,8 @@ type way struct {
 
 // segment is what one write sent, to be read from at on.
 type segment struct {
-	bytes []byte
+	whole []byte
+	bytes []byte // those of it that were not read
 	at    time.Time
 }
 
@@ -182,7 +184,12 @@ func (w *way) take(b []byte, p *pair) int {
 	s.bytes = s.bytes[n:]
 	w.size -= n
 	if len(s.bytes) == 0 {
-		w.segments = w.segments[1:]
+		w.spare = s.whole
+		if len(w.segments) == 1 {
+			w.segments = w.segments[:0] // its room is for the next one too
+		} else {
+			w.segments = w.segments[1:]
+		}
 	}
 	p.wake.Broadcast()
 	return n
@@ -247,7 +254,9 @@ func (c *Conn) send(b []byte, now time.Time) int {
 	through := int(min(int64(n), w.allowed))
 	if through > 0 {
 		w.last = latest(w.last, now.Add(c.travel()))
-		w.segments = append(w.segments, segment{append([]byte(nil), b[:through]...), w.last})
+		whole := append(w.spare[:0], b[:through]...)
+		w.spare = nil
+		w.segments = append(w.segments, segment{whole, whole, w.last})
 		w.size += through
 		w.allowed -= int64(through)
 		p.wake.Broadcast()

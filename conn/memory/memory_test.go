@@ -162,6 +162,21 @@ func TestNoWindow(t *testing.T) {
 	})
 }
 
+// TestAllocatesNothing: where each side answers the other, bytes go to and fro in the same
+// memory, so that tests can measure what is around a connection.
+func TestAllocatesNothing(t *testing.T) {
+	c, s := memory.Pipe(memory.Link{})
+	defer c.Close()
+	defer s.Close()
+	out, in := make([]byte, 1000), make([]byte, 1000)
+	if n := testing.AllocsPerRun(100, func() {
+		c.Write(out)
+		s.Read(in)
+	}); n != 0 {
+		t.Errorf("%v allocations, want none", n)
+	}
+}
+
 // TestPipe: its two sides know each other, and faults befall it as any connection.
 func TestPipe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
