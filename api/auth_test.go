@@ -21,7 +21,7 @@ func withStatus(line, body string, headers ...string) string {
 func TestDigestNextNonceSparesChallenges(t *testing.T) {
 	issued := 0
 	current := func() string { return fmt.Sprint("nonce-", issued) }
-	m := &memory{serve: answering(func(_, n int, req *http.Request) string {
+	m := &pipes{serve: answering(func(_, n int, req *http.Request) string {
 		used := strings.Contains(req.Header.Get("Authorization"), ` nonce="`+current()+`", nc=00000001,`)
 		issued++
 		switch {
@@ -82,7 +82,7 @@ func TestNotRepeated(t *testing.T) {
 		"200":                         {withStatus("200 x", ""), Config{}, "POST", []Option{digest, reader()}, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := &memory{serve: answering(func(int, int, *http.Request) string { return tc.answer })}
+			m := &pipes{serve: answering(func(int, int, *http.Request) string { return tc.answer })}
 			inBubble(t, m, tc.cfg, func(t *testing.T, s *Session) {
 				resp, err := s.Request(t.Context(), tc.method, "http://h/", tc.opts...)
 				if err != nil {
@@ -99,7 +99,7 @@ func TestNotRepeated(t *testing.T) {
 
 // A body that was sent in vain is known from then on: the next one comes with a login.
 func TestNonceOfAnUnansweredChallengeIsKept(t *testing.T) {
-	m := &memory{serve: answering(func(_, _ int, req *http.Request) string {
+	m := &pipes{serve: answering(func(_, _ int, req *http.Request) string {
 		if req.Header.Get("Authorization") == "" {
 			return withStatus("401 x", "", "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"")
 		}
@@ -117,7 +117,7 @@ func TestNonceOfAnUnansweredChallengeIsKept(t *testing.T) {
 
 // A 417 that comes when the body has been sent, as the server had its time to ask for it.
 func TestNotRepeatedBehindExpect(t *testing.T) {
-	m := &memory{serve: func(_ int, c net.Conn) {
+	m := &pipes{serve: func(_ int, c net.Conn) {
 		req, err := http.ReadRequest(bufio.NewReader(c))
 		if err != nil {
 			return
@@ -140,7 +140,7 @@ func TestNotRepeatedBehindExpect(t *testing.T) {
 
 // A redirect that asks for a body that is gone is an error, with the same cause.
 func TestRedirectOfABodyThatIsGone(t *testing.T) {
-	m := &memory{serve: answering(func(int, int, *http.Request) string { return withStatus("307 x", "", "Location: /there") })}
+	m := &pipes{serve: answering(func(int, int, *http.Request) string { return withStatus("307 x", "", "Location: /there") })}
 	inBubble(t, m, Config{}, func(t *testing.T, s *Session) {
 		_, err := s.Post(t.Context(), "http://h/", Body(struct{ io.Reader }{strings.NewReader("body")}))
 		var refused *RedirectError

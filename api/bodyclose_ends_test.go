@@ -71,7 +71,7 @@ func TestBodyOfAFailedCallIsClosed(t *testing.T) {
 		for _, end := range ends {
 			t.Run(c.name+"/"+end, func(t *testing.T) {
 				var body *closable
-				inBubble(t, &memory{serve: c.serve, fail: c.fail}, c.cfg, func(t *testing.T, s *Session) {
+				inBubble(t, &pipes{serve: c.serve, fail: c.fail}, c.cfg, func(t *testing.T, s *Session) {
 					body = c.body()
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
@@ -150,7 +150,7 @@ func TestBodyOfACallInTheQueueIsClosed(t *testing.T) {
 		for name, make := range map[string]func() *closable{"": func() *closable { return newClosable(strings.NewReader("hello")) }, "/blocked": stuck} {
 			t.Run(c.name+name, func(t *testing.T) {
 				c.cfg.MaxConnsPerOrigin = 1
-				m := &memory{serve: func(_ int, c net.Conn) { io.Copy(io.Discard, c) }}
+				m := &pipes{serve: func(_ int, c net.Conn) { io.Copy(io.Discard, c) }}
 				inBubble(t, m, c.cfg, func(t *testing.T, s *Session) {
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
@@ -234,7 +234,7 @@ func TestCloseOfABodyThatMisbehaves(t *testing.T) {
 			server := &script{answers: []string{ok, ok, ok}}
 			var log strings.Builder
 			cfg := Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}
-			inBubble(t, server.memory(), cfg, func(t *testing.T, s *Session) {
+			inBubble(t, server.pipes(), cfg, func(t *testing.T, s *Session) {
 				for range 3 {
 					bad, good := newClosable(strings.NewReader("hello")), newClosable(strings.NewReader("you"))
 					bad.hook = hook
@@ -264,7 +264,7 @@ func here(off int) string {
 // A body that has no Close and blocks for ever is what a session can't end: it tells
 // where the call was made, and ends all else.
 func TestCloseNamesTheCallWhoseBodyBlocks(t *testing.T) {
-	m := &memory{serve: func(_ int, c net.Conn) { io.Copy(io.Discard, c) }}
+	m := &pipes{serve: func(_ int, c net.Conn) { io.Copy(io.Discard, c) }}
 	synctest.Test(t, func(t *testing.T) {
 		unblock := make(chan struct{})
 		defer m.conns.Wait()
@@ -310,7 +310,7 @@ func TestCloseNamesTheCallWhoseBodyBlocks(t *testing.T) {
 
 // Where the Read ends in time there is nothing to tell.
 func TestCloseWaitsForABodyThatIsSlow(t *testing.T) {
-	m := &memory{serve: func(_ int, c net.Conn) { io.Copy(io.Discard, c) }}
+	m := &pipes{serve: func(_ int, c net.Conn) { io.Copy(io.Discard, c) }}
 	inBubble(t, m, Config{}, func(t *testing.T, s *Session) {
 		ended := false
 		slow := readFunc(func([]byte) (int, error) { time.Sleep(3 * time.Second); ended = true; return 0, io.EOF })

@@ -88,8 +88,8 @@ type script struct {
 	asked   atomic.Int32
 }
 
-func (s *script) memory() *memory {
-	return &memory{serve: answering(func(int, int, *http.Request) string { return s.answers[s.asked.Add(1)-1] })}
+func (s *script) pipes() *pipes {
+	return &pipes{serve: answering(func(int, int, *http.Request) string { return s.answers[s.asked.Add(1)-1] })}
 }
 
 const (
@@ -135,7 +135,7 @@ func TestBodyIsClosedBehindTheAnswer(t *testing.T) {
 				server, body := &script{answers: c.answers}, newClosable(nil)
 				var after int32
 				body.hook = func() { after = server.asked.Load() }
-				inBubble(t, server.memory(), c.cfg, func(t *testing.T, s *Session) {
+				inBubble(t, server.pipes(), c.cfg, func(t *testing.T, s *Session) {
 					resp, err := s.Put(t.Context(), "http://h/", append(c.opts, Body(shape.make(body)))...)
 					if err != nil || resp.Status() != c.status {
 						t.Fatalf("got %v, %v", resp, err)
@@ -156,7 +156,7 @@ func TestBodyIsClosedBehindTheAnswer(t *testing.T) {
 // A Stream callback may run for as long as it likes: the body is closed before it does.
 func TestBodyIsClosedBeforeTheAnswerIsStreamed(t *testing.T) {
 	server, body := &script{answers: []string{ok}}, newClosable(strings.NewReader("hello"))
-	inBubble(t, server.memory(), Config{}, func(t *testing.T, s *Session) {
+	inBubble(t, server.pipes(), Config{}, func(t *testing.T, s *Session) {
 		called := false
 		_, err := s.Post(t.Context(), "http://h/", Body(body), Stream(func([]byte) error {
 			called = true
@@ -177,8 +177,8 @@ func TestBodyIsClosedBeforeTheAnswerIsStreamed(t *testing.T) {
 // An answer that does not wait for the body is the caller's; the Close frees the Read
 // that nobody waits for any more.
 func TestBodyIsClosedBehindAnEarlyAnswer(t *testing.T) {
-	refused := func(answer string) *memory {
-		return &memory{serve: func(_ int, c net.Conn) {
+	refused := func(answer string) *pipes {
+		return &pipes{serve: func(_ int, c net.Conn) {
 			if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
 				io.WriteString(c, answer)
 				io.Copy(io.Discard, c)
@@ -321,7 +321,7 @@ func TestWhichBodiesAreClosed(t *testing.T) {
 			for i := range bodies {
 				bodies[i] = newClosable(strings.NewReader("hello"))
 			}
-			inBubble(t, server.memory(), Config{}, func(t *testing.T, s *Session) {
+			inBubble(t, server.pipes(), Config{}, func(t *testing.T, s *Session) {
 				if _, err := s.Post(t.Context(), "http://h/", c.opts(bodies)...); err != nil {
 					t.Fatal(err)
 				}
@@ -338,7 +338,7 @@ func TestWhichBodiesAreClosed(t *testing.T) {
 // Each call closes what it was given, and Upload and Curl nothing.
 func TestEachCallClosesItsBody(t *testing.T) {
 	server, body := &script{answers: []string{ok, ok, ok}}, newClosable(nil)
-	inBubble(t, server.memory(), Config{}, func(t *testing.T, s *Session) {
+	inBubble(t, server.pipes(), Config{}, func(t *testing.T, s *Session) {
 		send := newSeekBody(body)
 		for n := range int32(2) {
 			if _, err := s.Post(t.Context(), "http://h/", Body(send)); err != nil || body.closes.Load() != n+1 {
@@ -365,7 +365,7 @@ func TestBodyThatPanicsBeforeItsReplay(t *testing.T) {
 	for name, answer := range map[string]string{"redirect": moved307, "digest": turnsDigest} {
 		t.Run(name, func(t *testing.T) {
 			server, body := &script{answers: []string{answer}}, newClosable(strings.NewReader("hello"))
-			inBubble(t, server.memory(), Config{}, func(t *testing.T, s *Session) {
+			inBubble(t, server.pipes(), Config{}, func(t *testing.T, s *Session) {
 				seek := seekBody{body, seekFunc(func(at int64, whence int) (int64, error) {
 					if server.asked.Load() > 0 {
 						panic(boom)
@@ -395,7 +395,7 @@ func TestBodyIsReadLittleAhead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			took := make(chan int, 1)
-			m := &memory{serve: func(_ int, c net.Conn) {
+			m := &pipes{serve: func(_ int, c net.Conn) {
 				n, _ := io.ReadFull(c, make([]byte, 100_000))
 				took <- n
 				time.Sleep(time.Hour)
@@ -415,7 +415,7 @@ func TestBodyIsReadLittleAhead(t *testing.T) {
 // A DiskFile that is nil has nothing to close, and its panic would be the Logger's.
 func TestNilDiskFileIsNotClosed(t *testing.T) {
 	var log strings.Builder
-	inBubble(t, &memory{}, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, func(t *testing.T, s *Session) {
+	inBubble(t, &pipes{}, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, func(t *testing.T, s *Session) {
 		for _, option := range []Option{Body((*DiskFile)(nil)), Multipart(FilePart("f", "x", (*DiskFile)(nil)))} {
 			_, err := s.Post(t.Context(), "http://h/", option)
 			if !errors.As(err, new(*InputError)) {

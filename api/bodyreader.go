@@ -128,7 +128,7 @@ func (r *request) openBody(ctx context.Context, resp *Response) (taken bool) {
 		b.end(ErrSessionClosed)
 		return true
 	}
-	b.noted = open.Note("streamed body", "read it to its end, or Close it", s.noted, func() string { return "of " + b.url })
+	b.noted = open.Note("streamed body", "read it to its end, or Close it", s.noted, func(bool) string { return "of " + b.url })
 	b.unhook = context.AfterFunc(ctx, func() {
 		defer s.sched.Recover()
 		b.give(actors.Ended(ctx))

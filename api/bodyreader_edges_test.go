@@ -24,7 +24,7 @@ func TestStreamBodyReadToItsLastByte(t *testing.T) {
 			"Close":       {BodyTimeout: -1},
 		} {
 			t.Run(answer+"/"+end, func(t *testing.T) {
-				m := &memory{serve: answering(func(_, _ int, req *http.Request) string {
+				m := &pipes{serve: answering(func(_, _ int, req *http.Request) string {
 					if req.URL.Path == "/slow" {
 						time.Sleep(30 * time.Second) // of the bubble
 					}
@@ -98,7 +98,7 @@ func TestHeadersOfStreamsWithoutABody(t *testing.T) {
 // A stream of events may last for hours: its head is all that the breaker waits for.
 func TestStreamedProbeClosesTheBreaker(t *testing.T) {
 	refused := errors.New("refused")
-	m := &memory{
+	m := &pipes{
 		serve: answering(func(_, _ int, req *http.Request) string {
 			if req.URL.Path == "/events" {
 				return "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nhello"

@@ -101,7 +101,7 @@ func TestBodyOfAWholeResponse(t *testing.T) {
 // A body gives what has come, without waiting for more.
 func TestStreamBodyGivesWhatHasCome(t *testing.T) {
 	more := make(chan struct{})
-	m := &memory{serve: func(_ int, c net.Conn) {
+	m := &pipes{serve: func(_ int, c net.Conn) {
 		readRequest(bufio.NewReader(c))
 		io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
 		<-more
@@ -123,8 +123,8 @@ func TestStreamBodyGivesWhatHasCome(t *testing.T) {
 }
 
 // endless answers every request with a body that goes on.
-func endless() *memory {
-	return &memory{serve: func(_ int, c net.Conn) {
+func endless() *pipes {
+	return &pipes{serve: func(_ int, c net.Conn) {
 		if readRequest(bufio.NewReader(c)) == nil {
 			return
 		}
@@ -138,8 +138,8 @@ func endless() *memory {
 }
 
 // silent answers every request with a head and the beginning of a body.
-func silent() *memory {
-	return &memory{serve: func(_ int, c net.Conn) {
+func silent() *pipes {
+	return &pipes{serve: func(_ int, c net.Conn) {
 		if readRequest(bufio.NewReader(c)) != nil {
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
 			io.Copy(io.Discard, c)
@@ -260,7 +260,7 @@ func TestAbandonedBodies(t *testing.T) {
 
 // A read that takes long is no abandoned body.
 func TestBodyTimeoutStandsStillDuringARead(t *testing.T) {
-	m := &memory{serve: func(_ int, c net.Conn) {
+	m := &pipes{serve: func(_ int, c net.Conn) {
 		readRequest(bufio.NewReader(c))
 		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
 		time.Sleep(time.Hour) // of the bubble

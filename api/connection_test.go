@@ -290,7 +290,7 @@ func TestLease(t *testing.T) {
 // TestLeaseIsExclusive: it counts against the limit, nobody else gets it, and
 // after Release the next one does.
 func TestLeaseIsExclusive(t *testing.T) {
-	m := &memory{serve: answering(func(int, int, *http.Request) string { return ok })}
+	m := &pipes{serve: answering(func(int, int, *http.Request) string { return ok })}
 	inBubble(t, m, Config{MaxConnsPerOrigin: 1}, func(t *testing.T, s *Session) {
 		lease, err := s.Lease(t.Context(), "http://h/")
 		if err != nil {
@@ -322,7 +322,7 @@ func TestLeaseIsExclusive(t *testing.T) {
 func TestLeaseReleasedLateServesAPOST(t *testing.T) {
 	for name, cfg := range map[string]Config{"MaxConnsPerOrigin": {MaxConnsPerOrigin: 1}, "MaxConns": {MaxConns: 1}} {
 		t.Run(name, func(t *testing.T) {
-			m := &memory{serve: answering(func(int, int, *http.Request) string { return ok })}
+			m := &pipes{serve: answering(func(int, int, *http.Request) string { return ok })}
 			inBubble(t, m, cfg, func(t *testing.T, s *Session) {
 				lease, err := s.Lease(t.Context(), "http://h/")
 				if err != nil {

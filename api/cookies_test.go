@@ -124,7 +124,7 @@ func TestJarPanics(t *testing.T) {
 	} {
 		for way, opt := range map[string]Option{"Content": nil, "StreamBody": StreamBody()} {
 			t.Run(name+"/"+way, func(t *testing.T) {
-				m := &memory{serve: answering(func(int, int, *http.Request) string { return withLength("hello", "Set-Cookie: a=b") })}
+				m := &pipes{serve: answering(func(int, int, *http.Request) string { return withLength("hello", "Set-Cookie: a=b") })}
 				inBubble(t, m, Config{Jar: jar(), MaxConnsPerOrigin: 1, BodyTimeout: -1}, func(t *testing.T, s *Session) {
 					func() {
 						defer func() {

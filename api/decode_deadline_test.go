@@ -17,12 +17,12 @@ import (
 // lateDriver holds up what comes behind the first head until late has run: so a call's
 // time is over when its answer is whole.
 type lateDriver struct {
-	*memory
+	*pipes
 	late func()
 }
 
 func (d lateDriver) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	c, err := d.memory.DialContext(ctx, network, address)
+	c, err := d.pipes.DialContext(ctx, network, address)
 	return lateConn{c, d.late}, err
 }
 
@@ -40,9 +40,9 @@ func (c lateConn) Read(p []byte) (int, error) {
 }
 
 // coded answers with a body in gzip, its head in a piece of its own.
-func coded(body string) *memory {
+func coded(body string) *pipes {
 	coded := gzipped(body)
-	return &memory{serve: func(_ int, c net.Conn) {
+	return &pipes{serve: func(_ int, c net.Conn) {
 		http.ReadRequest(bufio.NewReader(c))
 		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n", len(coded))
 		io.WriteString(c, coded)
@@ -63,14 +63,14 @@ func TestDeadlineWhileDecoding(t *testing.T) {
 		}
 	}
 	late := lateDriver{coded("hello"), func() { time.Sleep(time.Second) }} // of the bubble
-	inBubbleOver(t, late, late.memory, Config{}, func(t *testing.T, s *Session) {
+	inBubbleOver(t, late, late.pipes, Config{}, func(t *testing.T, s *Session) {
 		_, err := s.Get(t.Context(), "http://h/", Timeout(60*time.Millisecond))
 		check(t, err, context.DeadlineExceeded)
 	})
 	cause := errors.New("not wanted any more")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	late = lateDriver{coded("hello"), func() { cancel(cause) }}
-	inBubbleOver(t, late, late.memory, Config{}, func(t *testing.T, s *Session) {
+	inBubbleOver(t, late, late.pipes, Config{}, func(t *testing.T, s *Session) {
 		_, err := s.Get(ctx, "http://h/")
 		check(t, err, context.Canceled)
 		check(t, err, cause)
@@ -85,7 +85,7 @@ func TestDeadlineWhileAStreamIsDecoded(t *testing.T) {
 	if len(coded) > 4<<10 {
 		t.Fatalf("it does not fit into one read: %d bytes", len(coded))
 	}
-	server := &memory{serve: answering(func(int, int, *http.Request) string {
+	server := &pipes{serve: answering(func(int, int, *http.Request) string {
 		return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Encoding: zstd\r\nContent-Length: %d\r\n\r\n%s", len(coded), coded)
 	})}
 	check := func(t *testing.T, chunks int, err error) {

@@ -45,9 +45,9 @@ func isNumber(t reflect.Type) bool {
 
 // patient dials and answers slowly, asks for what is expected, and does not serve the
 // first /busy.
-func patient() *memory {
+func patient() *pipes {
 	busy := false
-	return &memory{
+	return &pipes{
 		fail: func(int) error { time.Sleep(time.Second); return nil },
 		serve: func(_ int, c net.Conn) {
 			r := bufio.NewReader(c)

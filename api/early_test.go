@@ -60,8 +60,8 @@ const earlySize = 8 << 20
 
 // earlyServer answers each POST at once and then waits with the body, until a moment before
 // the time of the upload is over; then it reads all of it, or, where slow, too little.
-func earlyServer(fast bool) *memory {
-	return &memory{serve: func(_ int, c net.Conn) {
+func earlyServer(fast bool) *pipes {
+	return &pipes{serve: func(_ int, c net.Conn) {
 		for r := bufio.NewReader(c); ; {
 			req, err := http.ReadRequest(r)
 			if err != nil {

@@ -87,7 +87,7 @@ func TestExpectContinue(t *testing.T) {
 			t.Run(c.name+"/"+kind, func(t *testing.T) {
 				option, counted := body()
 				var requests atomic.Int32
-				m := &memory{serve: func(_ int, nc net.Conn) {
+				m := &pipes{serve: func(_ int, nc net.Conn) {
 					r := bufio.NewReader(nc)
 					for {
 						req, expects := head(r)
@@ -228,7 +228,7 @@ func TestEarlyAnswers(t *testing.T) {
 // A server that knows no 100-continue may still refuse before the body has begun: its
 // answer must not wait for a reader that blocks (RFC 9110 §10.1.1).
 func TestRefusalBeforeABlockedReader(t *testing.T) {
-	m := &memory{serve: func(_ int, c net.Conn) {
+	m := &pipes{serve: func(_ int, c net.Conn) {
 		if req, _ := head(bufio.NewReader(c)); req != nil {
 			time.Sleep(2 * time.Second) // beyond what is waited for a 100
 			io.WriteString(c, "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
@@ -248,7 +248,7 @@ func TestRefusalBeforeABlockedReader(t *testing.T) {
 
 // A server may begin a 2xx answer while it still reads: the request goes out whole.
 func TestEarlySuccess(t *testing.T) {
-	m := &memory{serve: func(_ int, c net.Conn) {
+	m := &pipes{serve: func(_ int, c net.Conn) {
 		r := bufio.NewReader(c)
 		req, _ := head(r)
 		io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")

@@ -77,7 +77,7 @@ func TestLenient(t *testing.T) {
 func TestLenientUpload(t *testing.T) {
 	const size = 8 << 20
 	got := make(chan int64, 1)
-	m := &memory{serve: func(_ int, c net.Conn) {
+	m := &pipes{serve: func(_ int, c net.Conn) {
 		req, err := http.ReadRequest(bufio.NewReader(c))
 		if err != nil {
 			return

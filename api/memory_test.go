@@ -13,11 +13,13 @@ import (
 	"time"
 
 	"github.com/seed53b03582/troupe/conn"
+	"github.com/seed53b03582/troupe/conn/memory"
 )
 
-// memory is a Driver whose sockets are pipes, each served by serve on a goroutine of
-// its own. Inside a bubble, time passes only when all wait.
-type memory struct {
+// pipes is a Driver to a server in memory: serve has a goroutine for each connection.
+// Inside a bubble, time passes only when all wait. A write waits until it is read, so
+// that tests know how far it came.
+type pipes struct {
 	serve func(n int, c net.Conn) // n counts the dials, from 1
 	fail  func(n int) error       // of a dial; nil: none does
 
@@ -26,20 +28,20 @@ type memory struct {
 	conns sync.WaitGroup
 }
 
-func (m *memory) DialContext(context.Context, string, string) (net.Conn, error) {
-	m.mu.Lock()
-	m.dials++
-	n := m.dials
-	m.mu.Unlock()
-	if m.fail != nil {
-		if err := m.fail(n); err != nil {
+func (p *pipes) DialContext(context.Context, string, string) (net.Conn, error) {
+	p.mu.Lock()
+	p.dials++
+	n := p.dials
+	p.mu.Unlock()
+	if p.fail != nil {
+		if err := p.fail(n); err != nil {
 			return nil, err
 		}
 	}
-	client, server := net.Pipe()
-	m.conns.Go(func() {
+	client, server := memory.Pipe(memory.Link{Window: -1})
+	p.conns.Go(func() {
 		defer server.Close()
-		m.serve(n, server)
+		p.serve(n, server)
 	})
 	return client, nil
 }
@@ -72,14 +74,14 @@ func awaitReleased(t *testing.T, s *Session) {
 	await(t, s, func(now Snapshot) bool { return now.Origins[0].Busy == 0 })
 }
 
-// inBubble runs a test of a session over m in a bubble of time.
-func inBubble(t *testing.T, m *memory, cfg Config, test func(t *testing.T, s *Session)) {
+// inBubble runs a test of a session over p in a bubble of time.
+func inBubble(t *testing.T, p *pipes, cfg Config, test func(t *testing.T, s *Session)) {
 	t.Helper()
-	inBubbleOver(t, m, m, cfg, test)
+	inBubbleOver(t, p, p, cfg, test)
 }
 
-// inBubbleOver is inBubble with a driver that opens the pipes of m.
-func inBubbleOver(t *testing.T, d conn.Driver, m *memory, cfg Config, test func(t *testing.T, s *Session)) {
+// inBubbleOver is inBubble with a driver that opens the pipes of p.
+func inBubbleOver(t *testing.T, d conn.Driver, p *pipes, cfg Config, test func(t *testing.T, s *Session)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		cfg.Driver = d
@@ -87,7 +89,7 @@ func inBubbleOver(t *testing.T, d conn.Driver, m *memory, cfg Config, test func(
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer m.conns.Wait()
+		defer p.conns.Wait()
 		defer s.Close() // where the test has failed
 		test(t, s)
 		if err := s.Close(); err != nil {
@@ -97,8 +99,8 @@ func inBubbleOver(t *testing.T, d conn.Driver, m *memory, cfg Config, test func(
 }
 
 // unanswering takes requests and says nothing.
-func unanswering() *memory {
-	return &memory{serve: func(_ int, c net.Conn) { io.Copy(io.Discard, c) }}
+func unanswering() *pipes {
+	return &pipes{serve: func(_ int, c net.Conn) { io.Copy(io.Discard, c) }}
 }
 
 // readRequest takes one request, with its body, off a connection; nil at its end.

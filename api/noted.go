@@ -10,8 +10,12 @@ import (
 // This file is what is told of things that a test has forgotten to close. It runs only
 // where package apitest asks.
 
-// atWork tells what keeps a session that nobody has closed.
-func (s *Session) atWork() string {
+// atWork tells what keeps a session that nobody has closed. Its actors are not to be asked
+// from outside of its bubble.
+func (s *Session) atWork(here bool) string {
+	if !here {
+		return "in a bubble of time, from outside"
+	}
 	snap := s.Snapshot()
 	queued := 0
 	for _, o := range snap.Origins {
@@ -32,7 +36,7 @@ func (s *Session) atWork() string {
 }
 
 // atWork tells where a lease leads; "" where its connection has ended, and so nothing is left.
-func (c *Connection) atWork() string {
+func (c *Connection) atWork(bool) string {
 	if c.conn.Closed() {
 		return ""
 	}
@@ -44,7 +48,7 @@ func (c *Connection) atWork() string {
 //go:noinline
 func noteKept(kept *Connection) {
 	c := *kept
-	open.Note("kept connection", "call Close on the Response's Connection", nil, func() string {
+	open.Note("kept connection", "call Close on the Response's Connection", nil, func(bool) string {
 		if c.conn.Closed() {
 			return ""
 		}

@@ -13,7 +13,7 @@ import (
 // A 303 takes the body away: a reader that blocks for ever must not hold up what
 // follows, however many redirects that are.
 func TestRedirectLeavesABlockedBodyBehind(t *testing.T) {
-	m := &memory{serve: func(_ int, c net.Conn) {
+	m := &pipes{serve: func(_ int, c net.Conn) {
 		r := bufio.NewReader(c)
 		for {
 			req, _ := head(r)
@@ -88,7 +88,7 @@ func TestPinnedConnectionThatTheAnswerClosed(t *testing.T) {
 		} {
 			t.Run(c.name+"/"+pinned, func(t *testing.T) {
 				var posts []string // the connection and the body of each
-				m := &memory{serve: func(n int, nc net.Conn) {
+				m := &pipes{serve: func(n int, nc net.Conn) {
 					r := bufio.NewReader(nc)
 					for {
 						req, expects := head(r)

@@ -22,9 +22,9 @@ import (
 // This file is about calls to an origin that takes none for a while.
 
 // awayFor is a server whose port refuses until so long after the first dial.
-func awayFor(d time.Duration) *memory {
+func awayFor(d time.Duration) *pipes {
 	var back time.Time
-	return &memory{
+	return &pipes{
 		serve: answering(func(int, int, *http.Request) string { return ok }),
 		fail: func(n int) error {
 			if n == 1 {
@@ -266,7 +266,7 @@ func TestErrorNamesTheBudget(t *testing.T) {
 		{"not to be repeated", Retry{Attempts: 3, MinBudget: -1}, []Option{Body(onlyReader{})}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := &memory{serve: answering(func(int, int, *http.Request) string { return "" })}
+			m := &pipes{serve: answering(func(int, int, *http.Request) string { return "" })}
 			inBubble(t, m, Config{Retry: c.retry}, func(t *testing.T, s *Session) {
 				_, err := s.Put(t.Context(), "http://h/", c.opts...)
 				var broken *IOError

@@ -52,7 +52,7 @@ func TestRetryAfterALostConnection(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var seen atomic.Int32
-			m := &memory{serve: func(n int, conn net.Conn) {
+			m := &pipes{serve: func(n int, conn net.Conn) {
 				answering(func(_, k int, req *http.Request) string {
 					if k == 1 && n == 1 {
 						return ok // for the call before
@@ -107,7 +107,7 @@ func TestRetryIsBounded(t *testing.T) {
 		{Retry{Attempts: 4, Budget: -1}, false, 4},
 	} {
 		var seen atomic.Int32
-		m := &memory{serve: answering(func(conn, k int, _ *http.Request) string {
+		m := &pipes{serve: answering(func(conn, k int, _ *http.Request) string {
 			if conn == 1 && k == 1 && !c.fresh {
 				return ok
 			}
@@ -144,7 +144,7 @@ func TestRetryOfDials(t *testing.T) {
 		{"body", Retry{Attempts: 3}, []Option{Body(strings.NewReader(strings.Repeat("x", 100_000)))}, 3, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := &memory{
+			m := &pipes{
 				serve: answering(func(int, int, *http.Request) string { return ok }),
 				fail: func(n int) error {
 					if n < 3 {
@@ -207,7 +207,7 @@ func TestRetryStatuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var sent atomic.Int32
-			m := &memory{serve: answering(func(int, int, *http.Request) string {
+			m := &pipes{serve: answering(func(int, int, *http.Request) string {
 				if sent.Add(1) < 3 {
 					return fmt.Sprintf(unavailable, c.header)
 				}
@@ -290,7 +290,7 @@ func TestRetryBudget(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			var sent atomic.Int32
-			m := &memory{serve: answering(func(int, int, *http.Request) string { sent.Add(1); return "" })}
+			m := &pipes{serve: answering(func(int, int, *http.Request) string { sent.Add(1); return "" })}
 			c.retry.Backoff = -1 // so that no time passes
 			cfg := Config{Retry: c.retry, Breaker: Breaker{Disabled: true}}
 			inBubble(t, m, cfg, func(t *testing.T, s *Session) {
@@ -332,7 +332,7 @@ func TestRetryDeadline(t *testing.T) {
 
 // Close ends a call that waits for its next try.
 func TestRetryEndsWithTheSession(t *testing.T) {
-	m := &memory{serve: answering(func(int, int, *http.Request) string {
+	m := &pipes{serve: answering(func(int, int, *http.Request) string {
 		return "HTTP/1.1 503 x\r\nRetry-After: 20\r\nContent-Length: 0\r\n\r\n"
 	})}
 	inBubble(t, m, Config{Retry: Retry{Statuses: []int{503}}}, func(t *testing.T, s *Session) {
@@ -370,7 +370,7 @@ func TestUnsafeMethodsTakeRecentConnections(t *testing.T) {
 		{"GET beyond", "Keep-Alive: timeout=21\r\n", 11 * time.Second, "GET", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := &memory{serve: answering(func(int, int, *http.Request) string {
+			m := &pipes{serve: answering(func(int, int, *http.Request) string {
 				return "HTTP/1.1 200 OK\r\n" + c.header + "Content-Length: 0\r\n\r\n"
 			})}
 			inBubble(t, m, Config{}, func(t *testing.T, s *Session) {

@@ -161,7 +161,7 @@ func TestTimeoutOption(t *testing.T) {
 		{hour, second, hour, second},
 		{hour, hour, second, 0}, // by its answer
 	} {
-		m := &memory{serve: answering(func(int, int, *http.Request) string { time.Sleep(c.answer); return ok })}
+		m := &pipes{serve: answering(func(int, int, *http.Request) string { time.Sleep(c.answer); return ok })}
 		inBubble(t, m, Config{}, func(t *testing.T, s *Session) {
 			ctx, cancel := context.WithTimeout(t.Context(), c.deadline)
 			defer cancel()
@@ -294,7 +294,7 @@ func TestSnapshot(t *testing.T) {
 // TestSessionShutdown: what is under way finishes before it returns, and what comes
 // later is refused.
 func TestSessionShutdown(t *testing.T) {
-	m := new(memory)
+	m := new(pipes)
 	inBubble(t, m, Config{}, func(t *testing.T, s *Session) {
 		release := make(chan struct{})
 		m.serve = answering(func(int, int, *http.Request) string { <-release; return ok })

@@ -15,9 +15,9 @@ import (
 
 // turning answers, each a second after it was asked: the first request with first, and
 // all others with ok. /warm is answered at once and does not count.
-func turning(first string) *memory {
+func turning(first string) *pipes {
 	var asked atomic.Int32
-	return &memory{serve: answering(func(_, _ int, req *http.Request) string {
+	return &pipes{serve: answering(func(_, _ int, req *http.Request) string {
 		if req.URL.Path == "/warm" {
 			return ok
 		}
@@ -148,7 +148,7 @@ func TestShutdownRefusesWhatHasNotBegun(t *testing.T) {
 
 // Any number of Shutdowns end together, also while calls come that they refuse.
 func TestShutdownFromManySides(t *testing.T) {
-	m := &memory{serve: answering(func(int, int, *http.Request) string { return ok })}
+	m := &pipes{serve: answering(func(int, int, *http.Request) string { return ok })}
 	inBubble(t, m, Config{}, func(t *testing.T, _ *Session) {
 		system := newSystem()
 		for range 100 {
@@ -176,7 +176,7 @@ func TestShutdownFromManySides(t *testing.T) {
 
 // Close is the end of a Shutdown too, where a caller's own code holds a call up.
 func TestCloseEndsAShutdown(t *testing.T) {
-	m := &memory{serve: answering(func(int, int, *http.Request) string { return ok })}
+	m := &pipes{serve: answering(func(int, int, *http.Request) string { return ok })}
 	inBubble(t, m, Config{}, func(t *testing.T, s *Session) {
 		began := time.Now()
 		ended := startShutdown(t.Context(), s, time.Second)

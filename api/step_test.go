@@ -36,9 +36,9 @@ var ways = map[string]func() []Option{
 }
 
 // stepping answers its first request with body, and all others with ok.
-func stepping(head string, body func(c net.Conn)) *memory {
+func stepping(head string, body func(c net.Conn)) *pipes {
 	var asked atomic.Int32
-	return &memory{serve: func(_ int, c net.Conn) {
+	return &pipes{serve: func(_ int, c net.Conn) {
 		for r := bufio.NewReader(c); ; {
 			req, err := http.ReadRequest(r)
 			if err != nil {
@@ -145,9 +145,7 @@ func TestShortStepsKeepTheirConnection(t *testing.T) {
 					t.Run(fmt.Sprint(st.name, "/", n, " ", form, "/", way), func(t *testing.T) {
 						m := stepping(st.head, func(c net.Conn) {
 							for _, p := range pieces {
-								if p != "" { // a pipe would wait for who reads nothing
-									io.WriteString(c, p)
-								}
+								io.WriteString(c, p)
 								time.Sleep(30 * time.Millisecond) // of the bubble
 							}
 						})
@@ -186,12 +184,12 @@ func (c stubborn) SetReadDeadline(time.Time) error  { return c.refuses }
 func (c stubborn) SetWriteDeadline(time.Time) error { return c.refuses }
 
 type stubbornDriver struct {
-	*memory
+	*pipes
 	refuses error
 }
 
 func (d stubbornDriver) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	c, err := d.memory.DialContext(ctx, network, address)
+	c, err := d.pipes.DialContext(ctx, network, address)
 	return stubborn{c, d.refuses}, err
 }
 
@@ -214,7 +212,7 @@ func TestStepsAreBoundedWithoutDeadlines(t *testing.T) {
 
 // An origin is not to blame for what was not read of its steps.
 func TestCutStepsAreNoFailures(t *testing.T) {
-	m := &memory{serve: func(_ int, c net.Conn) {
+	m := &pipes{serve: func(_ int, c net.Conn) {
 		for r := bufio.NewReader(c); ; {
 			req, err := http.ReadRequest(r)
 			switch {
@@ -321,8 +319,8 @@ func TestWhatIsNoStepIsWhole(t *testing.T) {
 
 // MaxBodyBytes is for all that a call holds.
 func TestMaxBodyBytesCountsTheHistory(t *testing.T) {
-	redirected := func(last int, bodies ...int) *memory {
-		return &memory{serve: answering(func(_, _ int, req *http.Request) string {
+	redirected := func(last int, bodies ...int) *pipes {
+		return &pipes{serve: answering(func(_, _ int, req *http.Request) string {
 			var n int
 			fmt.Sscanf(req.URL.Path, "/%d", &n)
 			if n < len(bodies) {
@@ -411,7 +409,7 @@ func TestStepsAreDecodedWithinTheBound(t *testing.T) {
 // Over a shared connection a redirect comes whole, as the answers behind it need that; of
 // it no more is kept than of others.
 func TestStepsOfPipelinedCalls(t *testing.T) {
-	m := &memory{serve: answering(func(_, _ int, req *http.Request) string {
+	m := &pipes{serve: answering(func(_, _ int, req *http.Request) string {
 		if req.URL.Path == "/long" {
 			return "HTTP/1.1 302 x\r\nLocation: /\r\nContent-Length: 500000\r\n\r\n" + strings.Repeat("x", 500_000)
 		}

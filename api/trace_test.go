@@ -15,8 +15,8 @@ import (
 )
 
 // slow dials, reads and answers in known times of the bubble.
-func slow() *memory {
-	return &memory{
+func slow() *pipes {
+	return &pipes{
 		fail: func(int) error { time.Sleep(time.Second); return nil },
 		serve: func(_ int, c net.Conn) {
 			r := bufio.NewReader(c)
@@ -88,7 +88,7 @@ func TestTraceOfErrors(t *testing.T) {
 			t.Errorf("while writing: %v, %+v", err, failed)
 		}
 	})
-	m := &memory{fail: func(int) error { time.Sleep(time.Second); return syscall.ECONNREFUSED }}
+	m := &pipes{fail: func(int) error { time.Sleep(time.Second); return syscall.ECONNREFUSED }}
 	inBubble(t, m, Config{Retry: Retry{Attempts: 3, Backoff: -1}}, func(t *testing.T, s *Session) {
 		var connecting *HTTPConnectionError
 		_, err := s.Get(context.Background(), "http://h/")

@@ -51,8 +51,8 @@ func slowBodies() map[string]Option {
 	}
 }
 
-func instantly() *memory {
-	return &memory{serve: answering(func(int, int, *http.Request) string { return ok })}
+func instantly() *pipes {
+	return &pipes{serve: answering(func(int, int, *http.Request) string { return ok })}
 }
 
 // The wait begins when the call does, also where it is for the call's own body.
@@ -136,7 +136,7 @@ func TestTheWaitForABodyBetweenTwoRequests(t *testing.T) {
 		}
 		head := strings.NewReplacer("302", "307", "303", "307").Replace(st.head) // with the body
 		t.Run(st.name, func(t *testing.T) {
-			m := &memory{serve: func(_ int, c net.Conn) {
+			m := &pipes{serve: func(_ int, c net.Conn) {
 				http.ReadRequest(bufio.NewReader(c))
 				io.WriteString(c, "HTTP/1.1 "+head+"\r\nContent-Length: 0\r\n\r\n")
 				io.Copy(io.Discard, c)

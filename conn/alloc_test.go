@@ -18,7 +18,7 @@ func TestAllocatesNothing(t *testing.T) {
 			continue
 		}
 		for _, timeout := range []time.Duration{0, time.Minute} {
-			m := newMemory(in)
+			m := newCanned(in)
 			m.again = true
 			c := newConn(m, &Buffers{})
 			request, dst := []byte(get), make([]byte, 0, 1024)
@@ -58,7 +58,7 @@ func TestReadAllocatesNothing(t *testing.T) {
 		if name == "until close" {
 			continue
 		}
-		m := newMemory(in)
+		m := newCanned(in)
 		m.again = true
 		c := newConn(m, &Buffers{})
 		request, dst, p := []byte(get), make([]byte, 0, 1024), make([]byte, 512)

@@ -246,7 +246,7 @@ func TestAnswerRefused(t *testing.T) {
 		"behind a chunk":     {okChunked + "5\r\nhelloX", "RFC 9112 §7.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newConn(newMemory(a.in), &Buffers{})
+			c := newConn(newCanned(a.in), &Buffers{})
 			got := exchange(c, "GET")
 			if a.want == "" {
 				if got != (reply{200, "hello", nil}) || !c.Reusable() {

@@ -9,7 +9,7 @@ import (
 
 // An idle connection holds no buffer, so that ten thousand of them cost little.
 func TestParkedHoldsNoBuffer(t *testing.T) {
-	m := newMemory(okLength)
+	m := newCanned(okLength)
 	m.again = true
 	c := newConn(m, &Buffers{})
 	holds := func() bool { return c.lent != nil || c.buf != nil }
@@ -46,7 +46,7 @@ func TestParkedHoldsNoBuffer(t *testing.T) {
 // A buffer that a large head made grow does not go back to the pool.
 func TestGrownBufferIsDropped(t *testing.T) {
 	var buffers Buffers
-	m := newMemory(ok + "A: " + strings.Repeat("x", 5*bufferSize) + "\r\nContent-Length: 0\r\n\r\n")
+	m := newCanned(ok + "A: " + strings.Repeat("x", 5*bufferSize) + "\r\nContent-Length: 0\r\n\r\n")
 	m.again = true
 	c := newConn(m, &buffers)
 	for range 10 {
@@ -71,12 +71,12 @@ func TestBuffersAreNotShared(t *testing.T) {
 	var buffers Buffers
 	var conns [4]*Conn
 	for i := range conns {
-		m := newMemory(ok + "Content-Length: 1\r\n\r\n" + string(rune('a'+i)))
+		m := newCanned(ok + "Content-Length: 1\r\n\r\n" + string(rune('a'+i)))
 		conns[i] = newConn(m, &buffers)
 	}
 	for range 2 {
 		for _, c := range conns {
-			c.sock.Conn.(*memory).read = 0
+			c.sock.Conn.(*canned).read = 0
 			c.Write([]byte(get), nil, true)
 			if _, err := c.ReadHead("GET", new(http1.Head), nil, http1.Limits{}, 0); err != nil {
 				t.Fatal(err)

@@ -28,7 +28,7 @@ func wantOp(t *testing.T, err error, op Op) *Error {
 
 func TestDial(t *testing.T) {
 	var network, address string
-	m := newMemory("")
+	m := newCanned("")
 	nc, err := Dial(t.Context(), driver(func(_ context.Context, n, a string) (net.Conn, error) {
 		network, address = n, a
 		return m, nil
@@ -36,7 +36,7 @@ func TestDial(t *testing.T) {
 	if f, own := nc.(*foreign); !own || f.nc != net.Conn(m) || err != nil || network != "tcp" || address != "[::1]:80" {
 		t.Errorf("%v, %v from %s %s", nc, err, network, address)
 	}
-	if got := New(nc, &Buffers{}).RemoteAddr(); got != net.Addr(memoryAddr{}) {
+	if got := New(nc, &Buffers{}).RemoteAddr(); got != net.Addr(cannedAddr{}) {
 		t.Errorf("remote address %v", got)
 	}
 }

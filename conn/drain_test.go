@@ -27,7 +27,7 @@ func TestDrain(t *testing.T) {
 		{"until close", "\r\n" + long, 1 << 40, false, bufferSize},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			m := newMemory(ok + tc.body)
+			m := newCanned(ok + tc.body)
 			c := newConn(m, &Buffers{})
 			c.Write([]byte(get), nil, true)
 			readHead(t, c)

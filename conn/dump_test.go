@@ -87,7 +87,7 @@ var tapped = []struct{ name, method, in, want string }{
 func TestTapOfAnswers(t *testing.T) {
 	for _, tc := range tapped {
 		for size := range len(tc.in) {
-			m := newMemory(tc.in)
+			m := newCanned(tc.in)
 			m.cut = func() int { return size + 1 }
 			c := New(m, &Buffers{})
 			var x taken
@@ -106,7 +106,7 @@ func TestTapOfAnswers(t *testing.T) {
 // What is no answer is shown as far as it was read.
 func TestTapOfGarbage(t *testing.T) {
 	const in = "SSH-2.0\r\nkey: geheim\r\nx\r\n"
-	c := New(newMemory(in), &Buffers{})
+	c := New(newCanned(in), &Buffers{})
 	var x taken
 	c.Tap(x.tap)
 	if r := exchange(c, "GET"); r.err == nil {
@@ -128,7 +128,7 @@ func TestTapOfAPipeline(t *testing.T) {
 		methods = append(methods, tc.method)
 	}
 	for size := range in.Len() {
-		m := newMemory(in.String())
+		m := newCanned(in.String())
 		m.cut = func() int { return size + 1 }
 		c := New(m, &Buffers{})
 		var x taken
@@ -176,7 +176,7 @@ func TestTapOfRequests(t *testing.T) {
 		"POST / HTTP/1.1\nContent-Length: 99\nContent-Type: text/plain\n\n//***"
 	for a := range in {
 		for _, b := range []int{a, min(a+1, len(in)), min(a+7, len(in)), len(in)} {
-			c := New(newMemory(""), &Buffers{})
+			c := New(newCanned(""), &Buffers{})
 			var x taken
 			c.Tap(x.tap)
 			for _, p := range []string{in[:a], in[a:b], in[b:]} {

@@ -136,7 +136,7 @@ func TestSendUnreadableFile(t *testing.T) {
 }
 
 func TestSendFileToFailingConn(t *testing.T) {
-	m := &memory{room: len(get) + 3, full: errFull}
+	m := &canned{room: len(get) + 3, full: errFull}
 	c := newConn(m, &Buffers{})
 	c.Write([]byte(get), nil, false)
 	sent, err := c.SendFile(openFile(t, "hello"), 5)

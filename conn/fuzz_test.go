@@ -34,7 +34,7 @@ type answered struct {
 // 0, with Reads of that size.
 func converse(t *testing.T, method string, in []byte, cut func() int, size int) (a answered) {
 	t.Helper()
-	m := newMemory("")
+	m := newCanned("")
 	m.in, m.cut = in, cut
 	c := newConn(m, &Buffers{})
 	if _, err := c.Write([]byte(get), nil, true); err != nil {

@@ -242,7 +242,7 @@ func TestInterruptHandshake(t *testing.T) {
 
 // A driver's conn may panic in Close: whoever interrupts is not taken along.
 func TestInterruptPanickingClose(t *testing.T) {
-	c := New(panickingClose{newMemory("")}, &Buffers{})
+	c := New(panickingClose{newCanned("")}, &Buffers{})
 	c.Interrupt(errFirst)
 	if c.Alive(time.Hour) {
 		t.Error("alive")

@@ -72,7 +72,7 @@ func TestLargeBodiesAllocateLittle(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var b Buffers
 			read := func() (used uint64) {
-				c := newConn(newMemory(in), &b)
+				c := newConn(newCanned(in), &b)
 				c.Write([]byte(get), nil, true)
 				readHead(t, c)
 				return allocated(func() {

@@ -37,7 +37,7 @@ func TestHeadTooLarge(t *testing.T) {
 		"endless after 1xx":   {"HTTP/1.1 103 Early Hints\r\n\r\n" + ok, "A: b\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newMemory(tc.in)
+			m := newCanned(tc.in)
 			m.loop = []byte(tc.loop)
 			c := newConn(m, &Buffers{})
 			c.Write([]byte(get), nil, true)
@@ -71,7 +71,7 @@ func TestHeadLimits(t *testing.T) {
 		"a byte too long": {http1.Limits{Bytes: len(head) - 1}, ErrTooLarge},
 		"a field more":    {http1.Limits{Fields: 2}, ErrTooLarge},
 	} {
-		c := newConn(newMemory(head), &Buffers{})
+		c := newConn(newCanned(head), &Buffers{})
 		_, err := c.ReadHead("GET", new(http1.Head), nil, tc.limits, 0)
 		if !errors.Is(err, tc.want) {
 			t.Errorf("%s: %v", name, err)
@@ -85,7 +85,7 @@ func TestBodyTooLarge(t *testing.T) {
 	payload := text(100_000)
 	for name, in := range bodies(payload) {
 		for _, max := range []int64{0, 1, 99_999, 100_000, 100_001} {
-			c := newConn(newMemory(in), &Buffers{})
+			c := newConn(newCanned(in), &Buffers{})
 			c.Write([]byte(get), nil, true)
 			got := receive(c, "GET", max)
 			if max == 0 || max >= 100_000 {
@@ -113,7 +113,7 @@ func TestEndlessBody(t *testing.T) {
 		"until close":  {ok + "\r\n", "x"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newMemory(tc.in)
+			m := newCanned(tc.in)
 			m.loop = []byte(tc.loop)
 			c := newConn(m, &Buffers{})
 			c.Write([]byte(get), nil, true)
@@ -132,7 +132,7 @@ func TestEndlessBody(t *testing.T) {
 
 // A length beyond the limit is refused before any of the body is read.
 func TestBodyTooLargeByItsLength(t *testing.T) {
-	m := newMemory(ok + "Content-Length: 1001\r\n\r\n")
+	m := newCanned(ok + "Content-Length: 1001\r\n\r\n")
 	head := len(m.in)
 	m.loop = []byte("x")
 	m.cut = func() int { return head }
@@ -151,7 +151,7 @@ func TestPromisedLength(t *testing.T) {
 		"chunk":  okChunked + "e8d4a51000\r\n",
 	} {
 		for at, few := range map[string]string{"none": "", "some": "hello"} {
-			m := newMemory(head + few)
+			m := newCanned(head + few)
 			m.cut = func() int { return len(head) }
 			c := newConn(m, &Buffers{})
 			c.Write([]byte(get), nil, true)
@@ -177,7 +177,7 @@ func TestGrowth(t *testing.T) {
 		"one chunk":   {okChunked + chunks(payload, len(payload)), 3},
 		"until close": {ok + "\r\n" + payload, 4}, // doubles once more to see the end
 	} {
-		c := newConn(newMemory(tc.in), &Buffers{})
+		c := newConn(newCanned(tc.in), &Buffers{})
 		c.Write([]byte(get), nil, true)
 		readHead(t, c)
 		var n int

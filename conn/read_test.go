@@ -81,7 +81,7 @@ func TestReadFillsItsSlice(t *testing.T) {
 				"1460 at a time": func() int { return 1460 },
 			} {
 				t.Run(fmt.Sprintf("%s, %d from %s", name, size, piece), func(t *testing.T) {
-					m := newMemory(in)
+					m := newCanned(in)
 					m.cut = cut
 					c := newConn(m, &Buffers{})
 					c.Write([]byte(get), nil, true)
@@ -167,7 +167,7 @@ func TestReadTellsTheEnd(t *testing.T) {
 			if !tc.framed {
 				head = ok + "Content-Length: 9\r\n\r\n"
 			}
-			m := newMemory(head + strings.Join(tc.pieces, ""))
+			m := newCanned(head + strings.Join(tc.pieces, ""))
 			sizes := []int{len(head)}
 			for _, p := range tc.pieces {
 				sizes = append(sizes, len(p))
@@ -211,7 +211,7 @@ func TestReadGivesDataBesideAnError(t *testing.T) {
 		"cut length":     {ok + "Content-Length: 9\r\n\r\nhello", "hello", http1.ErrTruncated},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newConn(newMemory(tc.in), &Buffers{})
+			c := newConn(newCanned(tc.in), &Buffers{})
 			c.Write([]byte(get), nil, true)
 			readHead(t, c)
 			p := make([]byte, 100)
@@ -231,14 +231,14 @@ func TestReadGivesDataBesideAnError(t *testing.T) {
 
 // A Read of nothing takes in framing that is there, and waits for nothing.
 func TestReadNothing(t *testing.T) {
-	m := newMemory(okChunked + "0\r\n\r\n")
+	m := newCanned(okChunked + "0\r\n\r\n")
 	c := newConn(m, &Buffers{})
 	c.Write([]byte(get), nil, true)
 	readHead(t, c)
 	if n, done, err := c.Read(nil, true); n != 0 || !done || err != nil {
 		t.Errorf("%d, %t, %v", n, done, err)
 	}
-	m = newMemory(okLength)
+	m = newCanned(okLength)
 	m.cut = func() int { return len(ok + "Content-Length: 5\r\n\r\n") }
 	c = newConn(m, &Buffers{})
 	c.Write([]byte(get), nil, true)
@@ -251,7 +251,7 @@ func TestReadNothing(t *testing.T) {
 // ReadAll appends: what the slice held stays.
 func TestReadAllAppends(t *testing.T) {
 	for name, in := range bodies("hello") {
-		c := newConn(newMemory(in), &Buffers{})
+		c := newConn(newCanned(in), &Buffers{})
 		c.Write([]byte(get), nil, true)
 		var h http1.Head
 		dst, err := c.ReadHead("GET", &h, nil, http1.Limits{}, 0)
@@ -268,17 +268,17 @@ func TestReadAllAppends(t *testing.T) {
 
 // A conn may return neither bytes nor an error, but not for ever.
 func TestReadWithoutProgress(t *testing.T) {
-	c := New(&stutter{memory: newMemory(okLength)}, &Buffers{})
+	c := New(&stutter{canned: newCanned(okLength)}, &Buffers{})
 	if got := exchange(c, "GET"); got != (reply{200, "hello", nil}) {
 		t.Errorf("%+v", got)
 	}
-	c = New(&stutter{memory: newMemory(okLength), from: len(okLength) - 2}, &Buffers{})
+	c = New(&stutter{canned: newCanned(okLength), from: len(okLength) - 2}, &Buffers{})
 	wantError(t, exchange(c, "GET").err, io.ErrNoProgress)
 }
 
 // stutter returns nothing before each byte, and nothing but that after from.
 type stutter struct {
-	*memory
+	*canned
 	from  int
 	empty bool
 }
@@ -288,7 +288,7 @@ func (s *stutter) Read(p []byte) (int, error) {
 	if s.empty || s.from > 0 && s.read >= s.from {
 		return 0, nil
 	}
-	return s.memory.Read(p[:1])
+	return s.canned.Read(p[:1])
 }
 
 func TestReadHeadTimeout(t *testing.T) {

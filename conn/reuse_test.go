@@ -42,7 +42,7 @@ func TestReusable(t *testing.T) {
 		{"a body for 204", "GET", whole, "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c := newConn(newMemory(tc.in), &Buffers{})
+			c := newConn(newCanned(tc.in), &Buffers{})
 			tc.request(c)
 			if c.Reusable() {
 				t.Error("reusable before the answer")
@@ -61,7 +61,7 @@ func TestReusable(t *testing.T) {
 
 // One that was never used is reusable, until something is written.
 func TestReusableNew(t *testing.T) {
-	m := newMemory("")
+	m := newCanned("")
 	c := newConn(m, &Buffers{})
 	if !c.Reusable() || c.Finished() {
 		t.Errorf("reusable %t, finished %t", c.Reusable(), c.Finished())
@@ -79,7 +79,7 @@ func TestReusableNew(t *testing.T) {
 
 // What an exchange left behind says nothing about the next.
 func TestReusableFromExchangeToExchange(t *testing.T) {
-	m := newMemory(okLength)
+	m := newCanned(okLength)
 	m.again = true
 	c := newConn(m, &Buffers{})
 	for range 3 {

@@ -35,7 +35,7 @@ func TestWriteEvidence(t *testing.T) {
 		{"some of a first part", body, false, all - 1, SentPart},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			m := &memory{room: tc.room, full: errFull}
+			m := &canned{room: tc.room, full: errFull}
 			c := newConn(m, &Buffers{})
 			sent, err := c.Write(head, tc.body, tc.whole)
 			wantError(t, err, errFull)
@@ -55,7 +55,7 @@ func TestWriteEvidenceOfAll(t *testing.T) {
 		whole bool
 		want  Sent
 	}{{true, SentAll}, {false, SentPart}} {
-		c := New(failsAfter{newMemory("")}, &Buffers{})
+		c := New(failsAfter{newCanned("")}, &Buffers{})
 		if sent, err := c.Write([]byte(get), nil, tc.whole); sent != tc.want || err == nil || c.Reusable() {
 			t.Errorf("whole %t: sent %v, %v, reusable %t", tc.whole, sent, err, c.Reusable())
 		}
@@ -68,7 +68,7 @@ type failsAfter struct{ net.Conn }
 func (failsAfter) Write(p []byte) (int, error) { return len(p), errFull }
 
 func TestWriteEvidenceOfMore(t *testing.T) {
-	m := &memory{room: len(get) + 5, full: errFull}
+	m := &canned{room: len(get) + 5, full: errFull}
 	c := newConn(m, &Buffers{})
 	if sent, err := c.Write([]byte(get), nil, false); sent != SentPart || err != nil {
 		t.Fatal(sent, err)

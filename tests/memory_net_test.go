@@ -7,50 +7,44 @@ import (
 	"net"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/seed53b03582/troupe/conn"
+	"github.com/seed53b03582/troupe/conn/memory"
 )
 
 // bubble runs a test in a bubble of time, with servers in memory: the clock stands still
 // until everybody waits, so that no test depends on how fast the machine is.
 func bubble(t *testing.T, test func(t *testing.T, n *network)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { test(t, &network{origins: map[string]*origin{}}) })
+	synctest.Test(t, func(t *testing.T) {
+		n := &network{Network: memory.New(1)}
+		n.SetLink(memory.Any, unbuffered)
+		test(t, n)
+	})
 }
 
-// network is a Driver to servers in memory. A reset is a FIN there.
+// unbuffered has writes wait until they are read, so that tests know how far they came.
+var unbuffered = memory.Link{Window: -1}
+
+// network leads to servers in memory. A reset is a FIN there.
 type network struct {
-	origins map[string]*origin // by address
-	dials   atomic.Int64
-	delay   func(ctx context.Context) error
+	*memory.Network
+	origins int
 }
 
 // newOrigin starts a server for the test: a name of its own leads to it.
 func (n *network) newOrigin(t testing.TB) *origin {
-	host := fmt.Sprintf("h%d", len(n.origins)+1)
+	t.Helper()
+	n.origins++
+	host := fmt.Sprintf("h%d", n.origins)
 	o := makeOrigin(t, host+":80")
+	o.listen = func(addr string) (net.Listener, error) { return n.Listen(addr) }
+	o.restart(t)
 	o.URL = "http://" + host
-	n.origins[o.addr] = o
 	return o
-}
-
-func (n *network) DialContext(ctx context.Context, _, address string) (net.Conn, error) {
-	n.dials.Add(1)
-	if n.delay != nil {
-		if err := n.delay(ctx); err != nil {
-			return nil, err
-		}
-	}
-	client, server := net.Pipe()
-	o := n.origins[address]
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.admit(server)
-	return client, nil
 }
 
 // sockets is a Driver over TCP that lets a test wait for what is on its way to a

@@ -18,6 +18,8 @@ type origin struct {
 	addr string
 	tls  *tls.Config // nil: plain
 
+	listen func(addr string) (net.Listener, error)
+
 	conns     gauge // connections accepted and not seen closed
 	answering gauge // requests whose head has come and that are not dealt with yet
 	held      gauge // those among them that wait for a gate; none of an answer that is out
@@ -65,6 +67,7 @@ func newOriginTLS(t testing.TB, cfg *tls.Config) *origin {
 func makeOrigin(t testing.TB, addr string) *origin {
 	o := &origin{
 		addr:   addr,
+		listen: func(addr string) (net.Listener, error) { return net.Listen("tcp", addr) },
 		routes: map[string]behaviour{"/": ok("ok")},
 		open:   map[net.Conn]int{},
 		ended:  make(chan struct{}),
@@ -91,7 +94,7 @@ func (o *origin) restart(t testing.TB) {
 	var l net.Listener
 	var err error
 	eventually(t, "the port can be listened on", func() bool {
-		l, err = net.Listen("tcp", o.addr)
+		l, err = o.listen(o.addr)
 		return err == nil
 	})
 	o.mu.Lock()

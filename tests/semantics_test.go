@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 
 	"github.com/seed53b03582/troupe/api"
+	"github.com/seed53b03582/troupe/conn/memory"
 )
 
 // TestSemantics holds each row of docs/semantics.md to what it says, from the
@@ -126,8 +127,8 @@ func wantIOError(t testing.TB, err error) *api.IOError {
 	return e
 }
 
-// pipes is a Driver whose sockets are pipes, each served by serve on a goroutine of
-// its own. Inside a bubble, time passes only when all wait.
+// pipes is a Driver to a server in memory: serve has a goroutine for each connection.
+// Inside a bubble, time passes only when all wait.
 type pipes struct {
 	serve func(n int, c net.Conn)                // n counts the dials, from 1
 	dial  func(ctx context.Context, n int) error // before each; nil: nothing
@@ -146,7 +147,7 @@ func (p *pipes) DialContext(ctx context.Context, _, _ string) (net.Conn, error) 
 			return nil, err
 		}
 	}
-	client, server := net.Pipe()
+	client, server := memory.Pipe(unbuffered)
 	p.conns.Go(func() {
 		defer server.Close()
 		p.serve(n, server)

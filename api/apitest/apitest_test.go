@@ -301,6 +301,9 @@ func TestMainJudges(t *testing.T) {
 	case "a session":
 		api.NewSession(api.Config{})
 		return
+	case "a session in a bubble":
+		synctest.Test(t, func(*testing.T) { api.NewSession(api.Config{}) })
+		return
 	case "a goroutine":
 		go func() { select {} }()
 		return
@@ -308,9 +311,10 @@ func TestMainJudges(t *testing.T) {
 		return
 	}
 	for what, want := range map[string]string{
-		"nothing":     "^PASS\n",
-		"a session":   `apitest: left open at the end of the tests:\n  a Session, opened at \S+apitest_test.go:\d+ `,
-		"a goroutine": `apitest: goroutines left at the end of the tests: (.|\n)*TestMainJudges.func1`,
+		"nothing":               "^PASS\n",
+		"a session":             `apitest: left open at the end of the tests:\n  a Session, opened at \S+apitest_test.go:\d+ `,
+		"a session in a bubble": `a Session, opened at \S+apitest_test.go:\d+ \(in a bubble of time, from outside\): call`,
+		"a goroutine":           `apitest: goroutines left at the end of the tests: (.|\n)*TestMainJudges.func2`,
 	} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMainJudges$")
 		cmd.Env = append(os.Environ(), forgetful+"=main", forgetful+"_WHAT="+what)
@@ -323,7 +327,7 @@ func TestMainJudges(t *testing.T) {
 
 // TestNothingIsPaid: outside of a Check nothing is noted, and nothing allocated for that.
 func TestNothingIsPaid(t *testing.T) {
-	state := func() string { return "" }
+	state := func(bool) string { return "" }
 	if n := testing.AllocsPerRun(100, func() {
 		if open.Note("thing", "", nil, state) != nil {
 			t.Error("noted, though nobody watches")

@@ -29,6 +29,8 @@ type pair struct {
 type way struct {
 	segments []segment
 	size     int       // bytes in segments
+	wanted   int       // bytes that the Reads under way have room for
+	spare    []byte    // of a segment that was read: for the next one
 	last     time.Time // when the youngest segment arrives
 	ended    bool      // its writer has ended it: after the segments comes io.EOF
 	hole     bool      // what is written vanishes
@@ -40,7 +42,8 @@ type way struct {
 
 // segment is what one write sent, to be read from at on.
 type segment struct {
-	bytes []byte
+	whole []byte
+	bytes []byte // those of it that were not read
 	at    time.Time
 }
 
@@ -131,6 +134,11 @@ func (c *Conn) Read(b []byte) (int, error) {
 	p := c.pair
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	c.in.wanted += len(b)
+	defer func() { c.in.wanted -= len(b) }()
+	if p.link.Window < 0 {
+		p.wake.Broadcast() // once: two Reads would wake each other for ever
+	}
 	for {
 		switch now := time.Now(); {
 		case c.closed:
@@ -176,7 +184,12 @@ func (w *way) take(b []byte, p *pair) int {
 	s.bytes = s.bytes[n:]
 	w.size -= n
 	if len(s.bytes) == 0 {
-		w.segments = w.segments[1:]
+		w.spare = s.whole
+		if len(w.segments) == 1 {
+			w.segments = w.segments[:0] // its room is for the next one too
+		} else {
+			w.segments = w.segments[1:]
+		}
 	}
 	p.wake.Broadcast()
 	return n
@@ -237,11 +250,13 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 // bytes are counted out.
 func (c *Conn) send(b []byte, now time.Time) int {
 	w, p := c.out, c.pair
-	n := min(len(b), p.link.window()-w.size)
+	n := min(len(b), p.link.room(w))
 	through := int(min(int64(n), w.allowed))
 	if through > 0 {
 		w.last = latest(w.last, now.Add(c.travel()))
-		w.segments = append(w.segments, segment{append([]byte(nil), b[:through]...), w.last})
+		whole := append(w.spare[:0], b[:through]...)
+		w.spare = nil
+		w.segments = append(w.segments, segment{whole, whole, w.last})
 		w.size += through
 		w.allowed -= int64(through)
 		p.wake.Broadcast()

@@ -13,7 +13,8 @@ type Link struct {
 	// Jitter is by how much more at most, drawn anew for each write. Order is kept.
 	Jitter time.Duration
 	// Window is how many bytes wait on the way, each way, before a write blocks. Zero
-	// means 64 KiB.
+	// means 64 KiB. Negative means none: bytes set out only for a Read that waits for them,
+	// as on a net.Pipe, so that who has written knows that the other side reads.
 	Window int
 	// Pieces bounds the bytes that one Read gives, to a number drawn from 1 to Pieces.
 	// Zero means no bound.
@@ -58,11 +59,17 @@ func (k FaultKind) String() string {
 
 const defaultWindow = 64 << 10
 
-func (l *Link) window() int {
-	if l.Window > 0 {
-		return l.Window
+// room is how many bytes may set out on w now.
+func (l *Link) room(w *way) int {
+	switch {
+	case l.Window > 0:
+		return l.Window - w.size
+	case l.Window == 0:
+		return defaultWindow - w.size
+	case w.size > 0:
+		return 0 // they are for the Read that waits
 	}
-	return defaultWindow
+	return w.wanted
 }
 
 // delay is how long something that starts now travels.

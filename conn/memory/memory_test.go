@@ -26,12 +26,13 @@ func TestConn(t *testing.T) {
 	for name, link := range map[string]memory.Link{
 		"plain":  {},
 		"window": {Window: 100},
+		"none":   {Window: -1},
 		"pieces": {Pieces: 7},
 		"slow":   {Latency: time.Microsecond, Jitter: time.Microsecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			nettest.TestConn(t, func() (client, server net.Conn, stop func(), err error) {
-				c, s := join(t, memory.New(1), link)
+				c, s := memory.Pipe(link)
 				return c, s, func() { c.Close(); s.Close() }, nil
 			})
 		})
@@ -132,6 +133,69 @@ func TestBlackHole(t *testing.T) {
 func isTimeout(err error) bool {
 	var e net.Error
 	return errors.As(err, &e) && e.Timeout()
+}
+
+// TestNoWindow: a write waits for Reads, and what the other side has not asked for is not
+// sent.
+func TestNoWindow(t *testing.T) {
+	pairUp(t, memory.Link{Window: -1}, func(_ *memory.Network, client, server net.Conn) {
+		server.SetWriteDeadline(time.Now().Add(time.Hour))
+		began, wrote := time.Now(), make(chan struct{})
+		go func() {
+			defer close(wrote)
+			if n, err := io.WriteString(server, "abcdef"); n != 4 || !isTimeout(err) || time.Since(began) != time.Hour {
+				t.Errorf("wrote %d bytes and %v after %v, want 4 and a timeout after an hour", n, err, time.Since(began))
+			}
+		}()
+		for _, want := range []string{"a", "bcd"} {
+			time.Sleep(time.Minute)
+			got := make([]byte, len(want))
+			if _, err := client.Read(got); string(got) != want || err != nil {
+				t.Errorf("read %q and %v, want %q", got, err, want)
+			}
+		}
+		<-wrote
+		server.Close()
+		if rest, err := io.ReadAll(client); len(rest) != 0 || err != nil {
+			t.Errorf("then %q and %v, want the end", rest, err)
+		}
+	})
+}
+
+// TestAllocatesNothing: where each side answers the other, bytes go to and fro in the same
+// memory, so that tests can measure what is around a connection.
+func TestAllocatesNothing(t *testing.T) {
+	c, s := memory.Pipe(memory.Link{})
+	defer c.Close()
+	defer s.Close()
+	out, in := make([]byte, 1000), make([]byte, 1000)
+	if n := testing.AllocsPerRun(100, func() {
+		c.Write(out)
+		s.Read(in)
+	}); n != 0 {
+		t.Errorf("%v allocations, want none", n)
+	}
+}
+
+// TestPipe: its two sides know each other, and faults befall it as any connection.
+func TestPipe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := memory.Pipe(memory.Link{Down: memory.Fault{Kind: memory.Reset, AfterTime: time.Minute}})
+		if c.LocalAddr() != s.RemoteAddr() || s.LocalAddr() != c.RemoteAddr() {
+			t.Errorf("%v-%v and %v-%v", c.LocalAddr(), c.RemoteAddr(), s.LocalAddr(), s.RemoteAddr())
+		}
+		io.WriteString(c, "hello")
+		c.CloseWrite()
+		if got, err := io.ReadAll(s); string(got) != "hello" || err != nil {
+			t.Errorf("read %q and %v", got, err)
+		}
+		began := time.Now()
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) || time.Since(began) != time.Minute {
+			t.Errorf("%v after %v, want a reset after a minute", err, time.Since(began))
+		}
+		c.Close()
+		s.Close()
+	})
 }
 
 // TestShare: a fault befalls its share of connections, the same ones for the same seed.

@@ -93,6 +93,15 @@ func (n *Network) DialContext(ctx context.Context, network, address string) (net
 	return p.client, nil
 }
 
+// Pipe is one connection over link without a dial, for code that takes a net.Conn. Other
+// than one of net.Pipe it buffers what is written (but see Link.Window), knows half-closes
+// and fails as a socket does. What it draws by chance is the same for each Pipe.
+func Pipe(link Link) (client, server *Conn) {
+	p := newPair(New(1), link, "pipe:server", "pipe:client")
+	p.arm()
+	return p.client, p.server
+}
+
 // Dials tells how many dials there were.
 func (n *Network) Dials() int {
 	n.mu.Lock()

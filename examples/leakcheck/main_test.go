@@ -4,17 +4,11 @@ import (
 	"flag"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/seed53b03582/troupe/api/apitest"
 )
 
 var forget = flag.Bool("forget", false, "leave out Close, to see what a failure looks like")
 
-// TestMain looks for goroutines when all tests have passed. It is the least to do, one
-// line a package. If the tests use the one-shot functions (api.Get and so
-// on), their session has to end first:
-//
-//	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-//		api.Shutdown(context.Background())
-//		os.Exit(code)
-//	}))
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain looks at what is left when all tests have run. It is the least to do, one line
+// a package. It also ends the session of the one-shot functions (api.Get and so on).
+func TestMain(m *testing.M) { apitest.Main(m) }

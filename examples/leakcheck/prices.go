@@ -14,9 +14,9 @@ type Prices struct {
 	shop    string
 }
 
-// NewPrices is for the shop at a base URL.
-func NewPrices(shop string) (*Prices, error) {
-	s, err := api.NewSession(api.Config{})
+// NewPrices is for the shop at a base URL. Tests give cfg a Driver of their own.
+func NewPrices(shop string, cfg api.Config) (*Prices, error) {
+	s, err := api.NewSession(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -37,9 +37,6 @@ func (p *Prices) Of(ctx context.Context, item string) (cents int, err error) {
 	err = resp.JSON(&answer)
 	return answer.Cents, err
 }
-
-// OpenConns is how many connections it holds at the moment, for tests and metrics.
-func (p *Prices) OpenConns() int { return len(p.session.Snapshot().Conns) }
 
 // Close ends all calls and connections.
 func (p *Prices) Close() error { return p.session.Close() }

@@ -2,66 +2,39 @@ package leakcheck
 
 import (
 	"fmt"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"runtime"
-	"sync/atomic"
 	"testing"
-	"time"
 
-	"go.uber.org/goleak"
+	"github.com/seed53b03582/troupe/api"
+	"github.com/seed53b03582/troupe/api/apitest"
+	"github.com/seed53b03582/troupe/conn/memory"
 )
 
-// shop is a test's server. It counts its connections.
-type shop struct {
-	*httptest.Server
-	conns atomic.Int64
-}
-
-// openShop starts a server for one test and closes it at the test's end. Then the
-// test fails if a connection or a goroutine is left. Call it first: cleanups run
-// last in, first out, and this one has to come after everybody else's Close.
-func openShop(t *testing.T, h http.HandlerFunc) *shop {
+// openShop starts a shop and a client of it for one test, with link between them, and
+// closes both at the test's end. Then nothing may be left.
+func openShop(t *testing.T, link memory.Link, h http.HandlerFunc) (*Prices, *memory.Network) {
 	t.Helper()
-	there := goleak.IgnoreCurrent() // what this test did not start is not its leak
-	s := startShop(h)
+	apitest.Check(t) // first: it looks when everything else is over
+	n := memory.New(1)
+	n.SetLink(memory.Any, link)
+	l, err := n.Listen("shop.test:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, ended := http.Server{Handler: h}, make(chan error)
+	go func() { ended <- server.Serve(l) }()
 	t.Cleanup(func() {
-		if n := s.openConns(0); n > 0 {
-			t.Errorf("%d connections are open at the end: a Session was not closed", n)
-		}
-		s.Close()
-		goleak.VerifyNone(t, there)
+		server.Close() // its goroutines are in the same process
+		<-ended
 	})
-	return s
-}
-
-func startShop(h http.HandlerFunc) *shop {
-	s := &shop{Server: httptest.NewUnstartedServer(h)}
-	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		switch state {
-		case http.StateNew:
-			s.conns.Add(1)
-		case http.StateClosed, http.StateHijacked:
-			s.conns.Add(-1)
-		}
+	p, err := NewPrices("http://shop.test", api.Config{Driver: n})
+	if err != nil {
+		t.Fatal(err)
 	}
-	s.Start()
-	return s
-}
-
-// openConns waits for there to be want connections, as the server hears of a close a
-// little later than the client's Close returns, and tells how many there are. It gives up
-// when no machine could be so slow.
-func (s *shop) openConns(want int64) int64 {
-	patience := time.Minute
-	if *forget {
-		patience = time.Second // nobody will close them
+	if !*forget {
+		t.Cleanup(func() { p.Close() })
 	}
-	for end := time.Now().Add(patience); s.conns.Load() != want && time.Now().Before(end); {
-		runtime.Gosched()
-	}
-	return s.conns.Load()
+	return p, n
 }
 
 func sells(w http.ResponseWriter, r *http.Request) {

@@ -39,8 +39,9 @@ type Thing struct {
 	Kind  string          // "Session", "Lease" …
 	Place actors.CallSite // where it was opened
 	Fix   string          // what closes it
-	State func() string   // what it is doing; "" where it has ended by itself
 
+	state   func(here bool) string
+	bubble  uint64 // of time in which it was opened; 0: none
 	from    *registry
 	n       uint64 // in which order they were opened
 	opener  uint64 // the goroutine
@@ -66,20 +67,21 @@ func Watch() (stop func()) {
 }
 
 // Note notes that the user has opened a thing; nil where nobody watches.
-// within is what it is part of, and ends with, or nil. state must be safe to call until
-// Closed.
-func Note(kind, fix string, within *Thing, state func() string) *Thing {
+// within is what it is part of, and ends with, or nil. state tells what it is doing, "" where
+// it has ended by itself, and must be safe to call until Closed; where it is not called here,
+// it is from outside of the bubble of time whose channels the thing has.
+func Note(kind, fix string, within *Thing, state func(here bool) string) *Thing {
 	r := current.Load()
 	if r == nil {
 		return nil
 	}
-	t := &Thing{Kind: kind, Fix: fix, State: state, within: within}
+	t := &Thing{Kind: kind, Fix: fix, state: state, within: within}
 	t.Place.Take()
 	return r.note(t)
 }
 
 func (r *registry) note(t *Thing) *Thing {
-	t.from, t.opener = r, Goroutine()
+	t.from, t.opener, t.bubble = r, Goroutine(), bubble()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.n++
@@ -97,6 +99,9 @@ func (t *Thing) Closed() {
 	defer t.from.mu.Unlock()
 	delete(t.from.things, t)
 }
+
+// State is what t is doing; "" where it has ended by itself.
+func (t *Thing) State() string { return t.state(t.bubble == 0 || t.bubble == bubble()) }
 
 // As runs open, and has all that it opens on this goroutine belong to owner.
 func As(owner any, open func()) {
@@ -165,12 +170,28 @@ func (t *Thing) belongs(owner any, goroutine, mark uint64) bool {
 
 // Goroutine is the number of the calling goroutine, as a stack trace has it.
 func Goroutine() uint64 {
-	var buf [64]byte
-	_, rest, _ := strings.Cut(string(buf[:runtime.Stack(buf[:], false)]), "goroutine ")
-	number, _, _ := strings.Cut(rest, " ")
-	n, err := strconv.ParseUint(number, 10, 64)
-	if err != nil {
-		panic("open: a stack trace begins in a way that is not known: " + string(buf[:]))
+	n, ok := numberBehind("goroutine ")
+	if !ok {
+		panic("open: a stack trace begins in a way that is not known")
 	}
 	return n
+}
+
+// bubble is the number of the bubble of time that the caller is in, 0 where it is in none.
+func bubble() uint64 {
+	n, _ := numberBehind("synctest bubble ")
+	return n
+}
+
+// numberBehind finds a number in how the stack trace of the calling goroutine begins, such
+// as: goroutine 7 [running, synctest bubble 3]:
+func numberBehind(word string) (n uint64, ok bool) {
+	var buf [64]byte
+	line, _, _ := strings.Cut(string(buf[:runtime.Stack(buf[:], false)]), "\n")
+	_, rest, _ := strings.Cut(line, word)
+	if end := strings.IndexAny(rest, " ]"); end >= 0 {
+		rest = rest[:end]
+	}
+	n, err := strconv.ParseUint(rest, 10, 64)
+	return n, err == nil
 }
