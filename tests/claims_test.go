@@ -108,3 +108,40 @@ func TestThePoolTakesTheTimeAsAParameter(t *testing.T) {
 		})
 	}
 }
+
+// TestArchitectureNamesFunctionsThatExist: who follows a call by the names on the page finds
+// each of them.
+func TestArchitectureNamesFunctionsThatExist(t *testing.T) {
+	page, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "## Six calls to follow\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	named := regexp.MustCompile("`([A-Za-z.]+)`").FindAllStringSubmatch(section, -1)
+	if len(named) < 40 {
+		t.Fatalf("only %d functions are named", len(named))
+	}
+	var code strings.Builder
+	for _, dir := range []string{"api", "actors", "actors/pool", "conn"} {
+		files, err := filepath.Glob("../" + dir + "/*.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files {
+			if text, err := os.ReadFile(name); err == nil && !strings.HasSuffix(name, "_test.go") {
+				code.Write(text)
+			}
+		}
+	}
+	for _, m := range named {
+		owner, name, method := strings.Cut(m[1], ".")
+		declared := `(?m)^func (\(\w+ \*?\w+\) )?` + owner + `\(`
+		if method {
+			declared = `(?m)^func \(\w+ \*?` + owner + `\) ` + name + `\(`
+		}
+		if !regexp.MustCompile(declared).MatchString(code.String()) {
+			t.Errorf("there is no %s", m[1])
+		}
+	}
+}
