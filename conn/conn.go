@@ -34,9 +34,9 @@ type Conn struct {
 	lenient  bool // answers are read so
 	torn     bool // a write failed: whether the peer closed in good order can't be known
 
-	heard     bool  // a byte came in since the request began
-	continued bool  // a 100 did, while it went out
-	interim   uint8 // how many 1xx answers did
+	heard     bool // a byte came in since the request began
+	continued bool // a 100 did, while it went out
+	heads     http1.Heads
 	pending   error // of a read beside the writing, for the next one
 
 	tap     *tap         // or nil
@@ -104,7 +104,8 @@ func (c *Conn) start() {
 	c.unwatch()
 	c.sock.sure()
 	c.begun, c.sentAll, c.keep, c.finished = true, false, false, false
-	c.heard, c.continued, c.interim, c.pending = false, false, 0, nil
+	c.heard, c.continued, c.pending = false, false, nil
+	c.heads.Reset()
 	c.wroteAt, c.firstAt = 0, 0
 	if c.watched {
 		c.watched, c.watch.found = false, unheard

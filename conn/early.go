@@ -70,7 +70,7 @@ const (
 )
 
 // watch looks for an answer while a request goes out. Its goroutine has the read
-// side of the Conn (the buffer, heard, continued, interim, pending) for as long as
+// side of the Conn (the buffer, heard, continued, heads, pending) for as long as
 // it runs; the rest belongs to the Conn's owner.
 type watch struct {
 	timer *time.Timer   // runs Conn.listen on a goroutine of its own; made once
@@ -280,22 +280,18 @@ func (c *Conn) hear(h *http1.Head, limits http1.Limits) (found finding, over boo
 		if len(in) > statusAt && in[statusAt] > '2' {
 			return final, true
 		}
-		n, err := h.Parse(in, c.reading(limits))
+		n, whole, err := c.heads.Next(h, in, c.reading(limits))
 		if err == http1.ErrNeedMore {
 			if len(in) > statusAt && in[statusAt] == '2' {
 				return begun, false
 			}
 			return unheard, false
 		}
-		switch status := h.Status(); {
-		case err != nil, status == 101:
+		switch {
+		case err != nil: // ReadHead says so
 			return final, true
-		case status < 200:
-			if c.interim == maxInterim {
-				return final, true
-			}
-			c.interim++
-			c.continued = c.continued || status == 100
+		case !whole:
+			c.continued = c.continued || h.Status() == 100
 			c.showHead(n)
 			c.r += n
 			h.Reset()

@@ -65,7 +65,7 @@ func (c *Conn) Receive() error {
 }
 
 // Begun tells whether some of the next answer has come.
-func (c *Conn) Begun() bool { return c.shared.headed || c.interim > 0 || c.r < c.w }
+func (c *Conn) Begun() bool { return c.shared.headed || c.heads.Interim() || c.r < c.w }
 
 // Persists tells whether the last answer's head lets the connection live on.
 func (c *Conn) Persists() bool { return c.keep }
@@ -78,7 +78,7 @@ func (c *Conn) Headed() bool { return c.shared.headed }
 // after a Receive.
 func (c *Conn) TakeHead(method string, h *http1.Head, dst []byte, limits http1.Limits) ([]byte, error) {
 	p := &c.shared
-	for ; ; c.interim++ {
+	for {
 		if !p.parsing {
 			h.Reset()
 			p.parsing = true
@@ -86,7 +86,7 @@ func (c *Conn) TakeHead(method string, h *http1.Head, dst []byte, limits http1.L
 		if c.r == c.w {
 			return dst, http1.ErrNeedMore
 		}
-		n, err := h.Parse(c.buf[c.r:c.w], c.reading(limits))
+		n, final, err := c.heads.Next(h, c.buf[c.r:c.w], c.reading(limits))
 		if err != nil {
 			if err == http1.ErrHeadTooLarge {
 				err = ErrTooLarge
@@ -94,16 +94,13 @@ func (c *Conn) TakeHead(method string, h *http1.Head, dst []byte, limits http1.L
 			return dst, err
 		}
 		c.showHead(n)
-		if status := h.Status(); status >= 200 {
+		if final {
 			head := c.buf[c.r : c.r+n]
 			dst = append(dst, head...)
 			c.r += n
 			c.keep = h.KeepAlive()
 			p.headed, p.parsing, p.size = true, false, 0
 			return dst, c.startBody(method, h, head)
-		}
-		if err := c.refuseInterim(h.Status(), n); err != nil {
-			return dst, err
 		}
 		c.r += n
 		p.parsing = false
@@ -133,6 +130,7 @@ func (c *Conn) TakeBody(dst []byte, max int64) ([]byte, error) {
 			return dst, err
 		}
 	}
-	p.headed, c.interim = false, 0
+	p.headed = false
+	c.heads.Reset()
 	return dst, nil
 }

@@ -1,7 +1,6 @@
 package conn
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"time"
@@ -10,10 +9,6 @@ import (
 )
 
 const (
-	// maxInterim bounds the 1xx answers before the final one (RFC 9110 §15.2
-	// sets no bound). Servers send one or two.
-	maxInterim = 16
-
 	// firstGrowth bounds how much memory a Content-Length alone can claim: the
 	// rest is taken as bytes arrive.
 	firstGrowth = 1 << 20
@@ -36,43 +31,21 @@ func (c *Conn) ReadHead(method string, h *http1.Head, dst []byte, limits http1.L
 		defer c.sock.SetReadDeadline(time.Time{})
 	}
 	c.borrow()
-	for ; ; c.interim++ {
-		n, err := c.parseHead(h, limits)
+	for {
+		n, final, err := c.parseHead(h, limits)
 		if err != nil {
 			return dst, err
 		}
 		c.showHead(n)
-		status := h.Status()
-		if status >= 200 {
+		if final {
 			head := c.buf[c.r : c.r+n]
 			dst = append(dst, head...)
 			c.r += n
 			c.keep = h.KeepAlive()
 			return dst, c.startBody(method, h, head)
 		}
-		if err := c.refuseInterim(status, n); err != nil {
-			return dst, err
-		}
 		c.r += n
 	}
-}
-
-// refuseInterim says why the interim answer of n bytes that comes next can't be skipped; nil
-// where it can.
-func (c *Conn) refuseInterim(status, n int) error {
-	switch {
-	case status == 101:
-		return &http1.Error{Reason: "the server switched protocols unasked", Section: "RFC 9110 §15.2.2", Found: firstLine(c.buf[c.r : c.r+n])}
-	case c.interim == maxInterim:
-		return &http1.Error{Reason: "more than 16 interim (1xx) answers", Section: "RFC 9110 §15.2", Found: firstLine(c.buf[c.r : c.r+n])}
-	}
-	return nil
-}
-
-// firstLine quotes what bytes begin with.
-func firstLine(b []byte) string {
-	line, _, _ := bytes.Cut(b, []byte{'\n'})
-	return http1.Quote(bytes.TrimSuffix(line, []byte{'\r'}), SecretField)
 }
 
 // SetLenient has answers read leniently (http1.Limits).
@@ -96,26 +69,26 @@ func (c *Conn) startBody(method string, h *http1.Head, head []byte) error {
 }
 
 // parseHead parses one head at buf[r:], reading as long as it needs more.
-func (c *Conn) parseHead(h *http1.Head, limits http1.Limits) (int, error) {
+func (c *Conn) parseHead(h *http1.Head, limits http1.Limits) (n int, final bool, err error) {
 	h.Reset()
 	for {
 		if c.r < c.w {
-			n, err := h.Parse(c.buf[c.r:c.w], c.reading(limits))
+			n, final, err = c.heads.Next(h, c.buf[c.r:c.w], c.reading(limits))
 			if err == http1.ErrHeadTooLarge {
-				return 0, ErrTooLarge
+				return 0, false, ErrTooLarge
 			}
 			if err != http1.ErrNeedMore {
-				return n, err
+				return n, final, err
 			}
 		}
 		if err := c.fill(); err != nil {
 			if err != io.EOF {
-				return 0, err
+				return 0, false, err
 			}
 			if c.r == c.w {
-				return 0, c.sock.why(ErrServerClosed)
+				return 0, false, c.sock.why(ErrServerClosed)
 			}
-			return 0, c.sock.why(http1.ErrTruncated)
+			return 0, false, c.sock.why(http1.ErrTruncated)
 		}
 	}
 }

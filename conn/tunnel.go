@@ -197,8 +197,9 @@ var errEarly = errors.New("bytes came behind the head of the proxy's answer: in 
 // readTunnelHead reads up to the final head; rest bytes came behind it.
 func readTunnelHead(r io.Reader, h *http1.Head, lenient bool) (head []byte, rest int, err error) {
 	buf := make([]byte, 0, firstHead)
-	for interim := 0; ; {
-		n, err := h.Parse(buf, http1.Limits{Bytes: maxTunnelHead, Lenient: lenient, Secret: SecretField})
+	heads := http1.Heads{Upgrade: true} // 101 was not asked for: a refusal, with its status
+	for {
+		n, final, err := heads.Next(h, buf, http1.Limits{Bytes: maxTunnelHead, Lenient: lenient, Secret: SecretField})
 		switch {
 		case err == http1.ErrNeedMore:
 			if buf, err = readMore(r, buf); err != nil {
@@ -208,12 +209,9 @@ func readTunnelHead(r io.Reader, h *http1.Head, lenient bool) (head []byte, rest
 			return nil, 0, fmt.Errorf("the head of the proxy's answer passes %d KiB: %w", maxTunnelHead>>10, err)
 		case err != nil:
 			return nil, 0, fmt.Errorf("the proxy's answer is not valid HTTP/1: %w", err)
-		case h.Status() >= 200 || h.Status() == 101: // 101 was not asked for: a refusal
+		case final:
 			return buf[:n], len(buf) - n, nil
-		case interim == maxInterim:
-			return nil, 0, &http1.Error{Reason: "more than 16 interim (1xx) answers", Section: "RFC 9110 §15.2", Found: firstLine(buf)}
 		default:
-			interim++
 			buf = buf[:copy(buf, buf[n:])]
 			h.Reset()
 		}

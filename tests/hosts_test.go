@@ -13,7 +13,6 @@ import (
 // TestASessionThatHasSeenManyHostsStaysSmall: thousands of them, each for one
 // call, over few connections. What is left in the end is bounded.
 func TestASessionThatHasSeenManyHostsStaysSmall(t *testing.T) {
-	t.Parallel()
 	const hosts, limit = 6000, 16
 	o := newOrigin(t)
 	m := new(meter)

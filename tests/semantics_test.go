@@ -21,7 +21,6 @@ import (
 // outside: a Session, and a server on a socket that does what the rule is about. Where
 // time matters the sockets are pipes in a bubble. What is below a row are its clauses.
 func TestSemantics(t *testing.T) {
-	t.Parallel()
 	for _, row := range semantics {
 		t.Run(row.name, row.holds)
 	}

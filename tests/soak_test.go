@@ -263,7 +263,8 @@ func (x soakSample) String() string {
 	return fmt.Sprintf("%d goroutines, heap %.1f MiB", x.goroutines, float64(x.heap)/(1<<20))
 }
 
-// wantFlat compares the medians of the first and the last third.
+// wantFlat compares the least of the first and of the last third: what is under way comes on
+// top of that, now more and now less, and what leaks stays.
 func wantFlat(t *testing.T, samples []soakSample) {
 	t.Helper()
 	third := len(samples) / 3
@@ -271,17 +272,15 @@ func wantFlat(t *testing.T, samples []soakSample) {
 		t.Errorf("only %d samples", len(samples))
 		return
 	}
-	median := func(of []soakSample) (m soakSample) {
-		of = slices.Clone(of)
-		slices.SortFunc(of, func(a, b soakSample) int { return cmp.Compare(a.goroutines, b.goroutines) })
-		m.goroutines = of[len(of)/2].goroutines
-		slices.SortFunc(of, func(a, b soakSample) int { return cmp.Compare(a.heap, b.heap) })
-		m.heap = of[len(of)/2].heap
+	least := func(of []soakSample) soakSample {
+		m := of[0]
+		for _, x := range of {
+			m.goroutines, m.heap = min(m.goroutines, x.goroutines), min(m.heap, x.heap)
+		}
 		return m
 	}
-	first, last := median(samples[:third]), median(samples[len(samples)-third:])
+	first, last := least(samples[:third]), least(samples[len(samples)-third:])
 	t.Logf("first third: %s; last third: %s", first, last)
-	// The bodies and sockets of whoever is at it make both go up and down.
 	if last.goroutines > first.goroutines+first.goroutines/4+20 {
 		t.Errorf("goroutines have grown from %d to %d", first.goroutines, last.goroutines)
 	}
