@@ -20,20 +20,20 @@ func TestContextEndsACallInEveryPhase(t *testing.T) {
 	silent := func(nc net.Conn) { io.Copy(io.Discard, nc) }
 	for _, tt := range []struct {
 		name   string
-		m      *memory
+		m      *pipes
 		change func(*Request)
 		op     conn.Op
 		sent   conn.Sent
 	}{
-		{"dialing", &memory{serve: silent, dial: never}, nil, conn.OpDial, conn.SentNothing},
-		{"waiting for the head", &memory{serve: silent}, nil, conn.OpRead, conn.SentAll},
-		{"in the middle of the body", &memory{serve: func(nc net.Conn) {
+		{"dialing", &pipes{serve: silent, dial: never}, nil, conn.OpDial, conn.SentNothing},
+		{"waiting for the head", &pipes{serve: silent}, nil, conn.OpRead, conn.SentAll},
+		{"in the middle of the body", &pipes{serve: func(nc net.Conn) {
 			buf := make([]byte, 1024)
 			nc.Read(buf)
 			io.WriteString(nc, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel")
 			io.Copy(io.Discard, nc)
 		}}, nil, conn.OpRead, conn.SentAll},
-		{"waiting for the caller's reader", &memory{serve: silent},
+		{"waiting for the caller's reader", &pipes{serve: silent},
 			post(io.MultiReader(strings.NewReader("x"), blocked{}), -1), conn.OpWrite, conn.SentPart},
 	} {
 		for _, kind := range []error{context.Canceled, context.DeadlineExceeded} {
@@ -41,7 +41,7 @@ func TestContextEndsACallInEveryPhase(t *testing.T) {
 				in(t, func(t *testing.T) {
 					unblock := make(chan struct{})
 					defer close(unblock)
-					m := &memory{serve: tt.m.serve, dial: tt.m.dial}
+					m := &pipes{serve: tt.m.serve, dial: tt.m.dial}
 					s := m.start(t, Config{})
 					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 					defer cancel()
@@ -78,7 +78,7 @@ func (b blocked) Read([]byte) (int, error) { <-b.until; return 0, io.EOF }
 func TestQueuedCallerLeavesAtOnce(t *testing.T) {
 	in(t, func(t *testing.T) {
 		release := make(chan struct{})
-		m := &memory{serve: answering(func(*http.Request) string { <-release; return hello })}
+		m := &pipes{serve: answering(func(*http.Request) string { <-release; return hello })}
 		s := m.start(t, Config{MaxConnsPerOrigin: 1})
 		var wg sync.WaitGroup
 		wg.Go(func() { get(t.Context(), s) })
@@ -122,7 +122,7 @@ func TestBodyReaders(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			in(t, func(t *testing.T) {
-				m := &memory{serve: answering(greeting)}
+				m := &pipes{serve: answering(greeting)}
 				s := m.start(t, Config{MaxConnsPerOrigin: 1})
 				body, err := get(t.Context(), s, post(tt.body, tt.size))
 				switch {
@@ -159,7 +159,7 @@ func TestDeadlineThatTheQueueUsedUpIsNotTheOriginsFault(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			in(t, func(t *testing.T) {
-				m := &memory{serve: answering(func(*http.Request) string { time.Sleep(tt.slow); return hello })}
+				m := &pipes{serve: answering(func(*http.Request) string { time.Sleep(tt.slow); return hello })}
 				s := m.start(t, Config{MaxConnsPerOrigin: 1, Breaker: Breaker{Failures: 1, OpenFor: time.Hour}})
 				var wg sync.WaitGroup
 				for range 20 { // six fit into 250 ms, and the seventh begins with 10 ms left
@@ -185,7 +185,7 @@ func TestDeadlineThatTheQueueUsedUpIsNotTheOriginsFault(t *testing.T) {
 
 func TestErrorOfACauseIsOneLine(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: func(nc net.Conn) { io.Copy(io.Discard, nc) }}
+		m := &pipes{serve: func(nc net.Conn) { io.Copy(io.Discard, nc) }}
 		s := m.start(t, Config{})
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel(errBoom) })
@@ -209,7 +209,7 @@ func TestLeavingInTheMomentOfTheGrant(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			in(t, func(t *testing.T) {
-				m := &memory{serve: answering(greeting)}
+				m := &pipes{serve: answering(greeting)}
 				s := m.start(t, tt.cfg)
 				ctx, cancel := context.WithCancel(t.Context())
 				c := s.NewCall()
@@ -233,7 +233,7 @@ func TestLeavingInTheMomentOfTheGrant(t *testing.T) {
 func TestSessionThatEndsInTheMomentOfTheGrant(t *testing.T) {
 	for range 20 { // leave sees the end of the session in two ways, at random
 		in(t, func(t *testing.T) {
-			m := &memory{serve: answering(greeting)}
+			m := &pipes{serve: answering(greeting)}
 			s := m.start(t, Config{})
 			c := s.NewCall()
 			c.ctx, c.Origin = t.Context(), &testOrigin

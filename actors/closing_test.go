@@ -13,7 +13,7 @@ import (
 
 // headless is a Driver that obeys nobody until it is released, each part of it as told.
 type headless struct {
-	memory
+	pipes
 	release     chan struct{}
 	dials, stop bool                 // ignore their contexts
 	stopped     chan context.Context // gets that of Stop
@@ -24,7 +24,7 @@ func (d *headless) DialContext(ctx context.Context, network, address string) (ne
 		<-d.release
 		return nil, errBoom
 	}
-	return d.memory.DialContext(ctx, network, address)
+	return d.pipes.DialContext(ctx, network, address)
 }
 
 func (d *headless) Stop(ctx context.Context) error {
@@ -50,7 +50,7 @@ func (c deaf) Close() error {
 // tells by name what is still open.
 func TestCloseIsBoundedAndNamesWhatIsOpen(t *testing.T) {
 	const (
-		conns  = "connection 1 to http://origin.test:80 (pipe)"
+		conns  = "connection 1 to http://origin.test:80 (pipe:server)"
 		dial   = "connection 2 to http://deaf:80: its dial does not return though its context has ended"
 		logger = "the Logger's handler does not return"
 		stop   = "the Driver's Stop does not return"
@@ -72,7 +72,7 @@ func TestCloseIsBoundedAndNamesWhatIsOpen(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in(t, func(t *testing.T) {
-				d := &headless{memory: memory{serve: answering(greeting)}, release: make(chan struct{}), stopped: make(chan context.Context, 1), dials: c.dials, stop: c.stop}
+				d := &headless{pipes: pipes{serve: answering(greeting)}, release: make(chan struct{}), stopped: make(chan context.Context, 1), dials: c.dials, stop: c.stop}
 				if c.conns {
 					d.wrap = func(nc net.Conn) net.Conn { return deaf{nc, d.release} }
 				}
@@ -139,7 +139,7 @@ func TestStopThatFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			in(t, func(t *testing.T) {
-				s, err := Start(Config{Driver: stopping{&memory{serve: answering(greeting)}, stop}})
+				s, err := Start(Config{Driver: stopping{&pipes{serve: answering(greeting)}, stop}})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -152,7 +152,7 @@ func TestStopThatFails(t *testing.T) {
 }
 
 type stopping struct {
-	*memory
+	*pipes
 	stop func() error
 }
 
@@ -164,7 +164,7 @@ func (d stopping) Stop(context.Context) error { return d.stop() }
 func TestCloseBehindADrainWaitsForLateConnections(t *testing.T) {
 	for range 200 {
 		in(t, func(t *testing.T) {
-			m := &memory{serve: answering(greeting), dial: func(ctx context.Context) error {
+			m := &pipes{serve: answering(greeting), dial: func(ctx context.Context) error {
 				<-ctx.Done()
 				return ctx.Err()
 			}}

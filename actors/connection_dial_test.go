@@ -15,7 +15,7 @@ func TestDialTimeout(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			in(t, func(t *testing.T) {
-				m := &memory{serve: answering(greeting), dial: dial}
+				m := &pipes{serve: answering(greeting), dial: dial}
 				s := m.start(t, Config{DialTimeout: 10 * time.Second})
 				began := time.Now()
 				_, err := get(t.Context(), s)
@@ -31,7 +31,7 @@ func TestDialTimeout(t *testing.T) {
 
 func TestDialOfACancelledCallerServesAnother(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: answering(greeting), dial: func(context.Context) error { time.Sleep(249 * time.Millisecond); return nil }}
+		m := &pipes{serve: answering(greeting), dial: func(context.Context) error { time.Sleep(249 * time.Millisecond); return nil }}
 		s := m.start(t, Config{})
 		ctx, cancel := context.WithTimeout(t.Context(), 125*time.Millisecond)
 		defer cancel()
@@ -47,7 +47,7 @@ func TestDialOfACancelledCallerServesAnother(t *testing.T) {
 
 func TestPanicInTheDriverIsTheDialsError(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: answering(greeting), dial: func(context.Context) error { panic(errBoom) }}
+		m := &pipes{serve: answering(greeting), dial: func(context.Context) error { panic(errBoom) }}
 		s := m.start(t, Config{})
 		_, err := get(t.Context(), s)
 		wantError(t, err, conn.OpDial, conn.SentNothing, errBoom)

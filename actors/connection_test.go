@@ -19,7 +19,7 @@ import (
 
 func TestIdleTimeoutClosesTheSocketOnTime(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: answering(greeting)}
+		m := &pipes{serve: answering(greeting)}
 		s := m.start(t, Config{IdleTimeout: 30 * time.Second})
 		_, err := get(t.Context(), s)
 		if err != nil {
@@ -41,7 +41,7 @@ func TestIdleTimeoutClosesTheSocketOnTime(t *testing.T) {
 func TestServerThatClosesAnIdleConnectionIsSweptUp(t *testing.T) {
 	in(t, func(t *testing.T) {
 		hangUp := make(chan struct{})
-		m := &memory{serve: func(nc net.Conn) {
+		m := &pipes{serve: func(nc net.Conn) {
 			go answering(greeting)(nc)
 			<-hangUp
 		}}
@@ -61,7 +61,7 @@ func TestServerThatClosesAnIdleConnectionIsSweptUp(t *testing.T) {
 func TestDeadIdleConnectionIsReplacedBeforeAnythingIsSent(t *testing.T) {
 	in(t, func(t *testing.T) {
 		first := true
-		m := &memory{serve: func(nc net.Conn) {
+		m := &pipes{serve: func(nc net.Conn) {
 			if first {
 				first = false
 				req, _ := http.ReadRequest(bufio.NewReader(nc))
@@ -85,7 +85,7 @@ func TestDeadIdleConnectionIsReplacedBeforeAnythingIsSent(t *testing.T) {
 
 func TestServerThatHangsUpAtOnceIsNotDialledForEver(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: func(net.Conn) {}}
+		m := &pipes{serve: func(net.Conn) {}}
 		s := m.start(t, Config{})
 		_, err := get(t.Context(), s)
 		if err == nil {
@@ -100,7 +100,7 @@ func TestServerThatHangsUpAtOnceIsNotDialledForEver(t *testing.T) {
 
 func TestResponseHeaderTimeout(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: func(nc net.Conn) { io.Copy(io.Discard, nc) }}
+		m := &pipes{serve: func(nc net.Conn) { io.Copy(io.Discard, nc) }}
 		s := m.start(t, Config{ResponseHeaderTimeout: 3 * time.Second})
 		began := time.Now()
 		_, err := get(t.Context(), s)
@@ -114,7 +114,7 @@ func TestResponseHeaderTimeout(t *testing.T) {
 func TestStreamedBody(t *testing.T) {
 	in(t, func(t *testing.T) {
 		text := strings.Repeat("0123456789", 10_000)
-		m := &memory{serve: answering(func(*http.Request) string {
+		m := &pipes{serve: answering(func(*http.Request) string {
 			return "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + text
 		})}
 		s := m.start(t, Config{})
@@ -155,7 +155,7 @@ func TestAbandonedStream(t *testing.T) {
 	}{"small rest is drained": {30_000, 1}, "large rest costs the connection": {300_000, 2}} {
 		t.Run(name, func(t *testing.T) {
 			in(t, func(t *testing.T) {
-				m := &memory{serve: answering(func(*http.Request) string {
+				m := &pipes{serve: answering(func(*http.Request) string {
 					return "HTTP/1.1 200 OK\r\nContent-Length: " + itoa(int64(tt.size)) + "\r\n\r\n" + strings.Repeat("x", tt.size)
 				})}
 				s := m.start(t, Config{})
@@ -180,7 +180,7 @@ func TestAbandonedStream(t *testing.T) {
 
 func TestLease(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: answering(greeting)}
+		m := &pipes{serve: answering(greeting)}
 		s := m.start(t, Config{MaxConnsPerOrigin: 1, IdleTimeout: time.Second})
 		c, o, err := s.Lease(t.Context(), testOrigin)
 		if err != nil {
@@ -207,7 +207,7 @@ func TestLease(t *testing.T) {
 
 func TestClosedConnectionRefusesItsPins(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: answering(greeting)}
+		m := &pipes{serve: answering(greeting)}
 		s := m.start(t, Config{})
 		c, o, err := s.Lease(t.Context(), testOrigin)
 		if err != nil {
@@ -217,7 +217,7 @@ func TestClosedConnectionRefusesItsPins(t *testing.T) {
 		c.Close()
 		_, err = get(t.Context(), s, on(c, o))
 		wantError(t, err, conn.OpWrite, conn.SentNothing, conn.ErrClosed)
-		other := (&memory{serve: answering(greeting)}).start(t, Config{})
+		other := (&pipes{serve: answering(greeting)}).start(t, Config{})
 		if _, err = get(t.Context(), other, on(c, o)); err != ErrForeignConnection {
 			t.Errorf("another session: %v", err)
 		}
@@ -226,7 +226,7 @@ func TestClosedConnectionRefusesItsPins(t *testing.T) {
 
 func TestCloseOfABusyConnectionEndsItsCall(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: func(nc net.Conn) { io.Copy(io.Discard, nc) }}
+		m := &pipes{serve: func(nc net.Conn) { io.Copy(io.Discard, nc) }}
 		s := m.start(t, Config{})
 		c, o, err := s.Lease(t.Context(), testOrigin)
 		if err != nil {
@@ -255,7 +255,7 @@ func TestNothingIsSentAfterConnectionClose(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			in(t, func(t *testing.T) {
-				m := &memory{serve: answering(func(*http.Request) string { return tt.answer })}
+				m := &pipes{serve: answering(func(*http.Request) string { return tt.answer })}
 				s := m.start(t, Config{})
 				for range 2 {
 					body, err := get(t.Context(), s, tt.change)
@@ -272,7 +272,7 @@ func TestNothingIsSentAfterConnectionClose(t *testing.T) {
 // An idle connection holds nothing of the call before.
 func TestIdleConnectionHoldsNoContext(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: answering(greeting)}
+		m := &pipes{serve: answering(greeting)}
 		s := m.start(t, Config{})
 		type key struct{}
 		held := func() weak.Pointer[[1 << 10]byte] {

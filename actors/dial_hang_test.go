@@ -16,7 +16,7 @@ import (
 func TestCallIsServedBesideADialThatHangs(t *testing.T) {
 	in(t, func(t *testing.T) {
 		var first atomic.Bool
-		m := &memory{serve: answering(greeting), dial: func(ctx context.Context) error {
+		m := &pipes{serve: answering(greeting), dial: func(ctx context.Context) error {
 			if first.Swap(true) {
 				return nil
 			}
@@ -44,7 +44,7 @@ func TestCallIsServedBesideADialThatHangs(t *testing.T) {
 // The first dial was another call's: that it timed out is not this call's context ending.
 func TestTimeoutOfAnothersDial(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{dial: func(ctx context.Context) error {
+		m := &pipes{dial: func(ctx context.Context) error {
 			<-ctx.Done()
 			return &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
 		}}

@@ -16,7 +16,7 @@ import (
 
 func TestOneShotThatEndsBeforeItIsWrittenLeavesNothing(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: answering(greeting)}
+		m := &pipes{serve: answering(greeting)}
 		s := m.start(t, Config{Fresh: true})
 		ctx, cancel := context.WithCancel(t.Context())
 		c := s.NewCall()
@@ -35,7 +35,7 @@ func TestOneShotThatEndsBeforeItIsWrittenLeavesNothing(t *testing.T) {
 
 func TestAbandonedOneShotLeavesNothing(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: answering(greeting)}
+		m := &pipes{serve: answering(greeting)}
 		s := m.start(t, Config{Fresh: true})
 		for _, whole := range []bool{false, true} { // whether the body has been read
 			c := streaming(t, s, t.Context())
@@ -65,7 +65,7 @@ func streaming(t *testing.T, s *Scheduler, ctx context.Context) *Call {
 
 func TestMaxConnAgeShorterThanADial(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: answering(greeting), dial: func(context.Context) error { time.Sleep(30 * time.Millisecond); return nil }}
+		m := &pipes{serve: answering(greeting), dial: func(context.Context) error { time.Sleep(30 * time.Millisecond); return nil }}
 		s := m.start(t, Config{MaxConnAge: 20 * time.Millisecond})
 		body, err := get(t.Context(), s)
 		wantBody(t, body, err)
@@ -142,7 +142,7 @@ func waitUntilSeen(nc net.Conn) {
 
 func TestQuickBodyIsNotReadAfterTheCall(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: func(nc net.Conn) { io.CopyN(io.Discard, nc, 100); time.Sleep(time.Minute) }}
+		m := &pipes{serve: func(nc net.Conn) { io.CopyN(io.Discard, nc, 100); time.Sleep(time.Minute) }}
 		s := m.start(t, Config{})
 		over := false // unsynchronised: the race detector would object to a late Read
 		body := readerFunc(func(p []byte) (int, error) {
@@ -174,7 +174,7 @@ func TestDeadConnectionOfACancelledPinTellsTheContextsError(t *testing.T) {
 func TestProbeWhoseStreamIsAbandonedClosesTheBreaker(t *testing.T) {
 	in(t, func(t *testing.T) {
 		down := true
-		m := &memory{serve: answering(func(*http.Request) string {
+		m := &pipes{serve: answering(func(*http.Request) string {
 			return "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 1_000_000)
 		}), dial: func(context.Context) error {
 			if down {
@@ -197,7 +197,7 @@ func TestProbeWhoseStreamIsAbandonedClosesTheBreaker(t *testing.T) {
 
 func TestCallersOwnTimeIsNotTheOrigins(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: func(nc net.Conn) {
+		m := &pipes{serve: func(nc net.Conn) {
 			buf := make([]byte, 1024)
 			nc.Read(buf)
 			io.WriteString(nc, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
@@ -225,7 +225,7 @@ func TestCallersOwnTimeIsNotTheOrigins(t *testing.T) {
 
 func TestBodyThatBlocksBeforeThereIsAConnection(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: answering(greeting)}
+		m := &pipes{serve: answering(greeting)}
 		s := m.start(t, Config{})
 		unblock := make(chan struct{})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -285,7 +285,7 @@ func TestLeaseIsNeverOfADeadConnection(t *testing.T) {
 // call that waits is told what has happened, not what the driver made of it.
 func TestDialThatTheSessionCutsOff(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: answering(greeting), dial: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
+		m := &pipes{serve: answering(greeting), dial: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
 		s := m.start(t, Config{})
 		time.AfterFunc(time.Second, s.cutOff)
 		_, err := get(t.Context(), s)

@@ -18,7 +18,7 @@ func TestBreakerOpensProbesAndCloses(t *testing.T) {
 	in(t, func(t *testing.T) {
 		down := true
 		var log strings.Builder
-		m := &memory{serve: answering(greeting), dial: func(context.Context) error {
+		m := &pipes{serve: answering(greeting), dial: func(context.Context) error {
 			if down {
 				return errBoom
 			}
@@ -49,7 +49,7 @@ func TestBreakerOpensProbesAndCloses(t *testing.T) {
 
 func TestSlowLogHandlerHoldsNobodyUp(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: answering(greeting), dial: func(context.Context) error { return errBoom }}
+		m := &pipes{serve: answering(greeting), dial: func(context.Context) error { return errBoom }}
 		h := slowHandler{slog.DiscardHandler, make(chan struct{})}
 		s := m.start(t, Config{Breaker: Breaker{Failures: 1}, Logger: slog.New(h)})
 		get(t.Context(), s)
@@ -78,7 +78,7 @@ func TestPanicInTheDriversConnHitsOneCallOnly(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			in(t, func(t *testing.T) {
 				bad := true
-				m := &memory{serve: answering(greeting)}
+				m := &pipes{serve: answering(greeting)}
 				m.wrap = func(nc net.Conn) net.Conn {
 					if !bad {
 						return nc
@@ -120,7 +120,7 @@ func TestPanicInTheDriversConnHitsOneCallOnly(t *testing.T) {
 func TestGoexitInTheDriversConnLosesNoSlot(t *testing.T) {
 	in(t, func(t *testing.T) {
 		bad := true
-		m := &memory{serve: answering(greeting)}
+		m := &pipes{serve: answering(greeting)}
 		m.wrap = func(nc net.Conn) net.Conn {
 			if bad {
 				bad = false

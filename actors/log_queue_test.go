@@ -68,7 +68,7 @@ func TestLogHandlerThatFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			in(t, func(t *testing.T) {
-				m := &memory{serve: answering(greeting)}
+				m := &pipes{serve: answering(greeting)}
 				s := m.start(t, Config{WireLog: slog.New(h)})
 				for i := range 5 {
 					body, err := get(t.Context(), s)
@@ -91,7 +91,7 @@ func TestLogHandlerIsNeverAskedInAnActor(t *testing.T) {
 	in(t, func(t *testing.T) {
 		done := make(chan struct{})
 		h := &listener{asked: func() { <-done }}
-		m := &memory{serve: answering(greeting)}
+		m := &pipes{serve: answering(greeting)}
 		s := m.start(t, Config{WireLog: slog.New(h), Logger: slog.New(h), Breaker: Breaker{Failures: 1}})
 		body, err := get(t.Context(), s)
 		wantBody(t, body, err)
@@ -115,7 +115,7 @@ func TestLogHandlerThatBlocks(t *testing.T) {
 				<-done
 			}
 		}}
-		m := &memory{serve: answering(greeting)}
+		m := &pipes{serve: answering(greeting)}
 		s := m.start(t, Config{WireLog: slog.New(h)})
 		const calls = maxRecords/2 + 10 // two lines each, and more
 		began := time.Now()
@@ -171,7 +171,7 @@ func TestLogTextIsBounded(t *testing.T) {
 func TestLogMasksErrors(t *testing.T) {
 	in(t, func(t *testing.T) {
 		h := &listener{}
-		s := (&memory{serve: answering(greeting)}).start(t, Config{Logger: slog.New(h)})
+		s := (&pipes{serve: answering(greeting)}).start(t, Config{Logger: slog.New(h)})
 		s.logs.failure("conn-1", conn.NewPanicError("dialling http://joe:geheim@h/?token=geheim failed"))
 		s.Close()
 		if lines := h.all(); len(lines) != 1 || strings.Contains(lines[0], "geheim") || !strings.Contains(lines[0], "http://***@h/?token=***") {

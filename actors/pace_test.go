@@ -24,7 +24,7 @@ func TestCallersInAHurryOpenNoBreaker(t *testing.T) {
 		for _, pipelined := range []bool{false, true} {
 			t.Run(fmt.Sprintf("known %v, pipelined %v", known, pipelined), func(t *testing.T) {
 				in(t, func(t *testing.T) {
-					m := &memory{serve: slowly(30 * time.Millisecond)}
+					m := &pipes{serve: slowly(30 * time.Millisecond)}
 					s := m.start(t, Config{PipelineDepth: 4})
 					pipe := func(r *Request) { r.Pipeline = pipelined }
 					if known {
@@ -55,7 +55,7 @@ func TestSilentOriginOpensTheBreakerForCallersInAHurry(t *testing.T) {
 			over := make(chan struct{})
 			defer close(over)
 			silent := false
-			m := &memory{serve: answering(func(*http.Request) string {
+			m := &pipes{serve: answering(func(*http.Request) string {
 				if silent {
 					<-over
 				}

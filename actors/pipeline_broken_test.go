@@ -167,7 +167,7 @@ func TestAnswersBeforeAFailedWriteCount(t *testing.T) {
 	in(t, func(t *testing.T) {
 		var broken atomic.Bool
 		f := &flight{}
-		f.memory = memory{
+		f.pipes = pipes{
 			serve: func(nc net.Conn) {
 				if f.dials.Load() > 1 {
 					answering(echo)(nc)
@@ -228,7 +228,7 @@ func TestDriverThatFailsInsideALine(t *testing.T) {
 						} else {
 							c.write = once
 						}
-					}, func(m *memory) *Scheduler { return m.start(t, badConfig) })
+					}, func(m *pipes) *Scheduler { return m.start(t, badConfig) })
 					on.Store(true)
 					for range 3 {
 						f.send(t.Context())
@@ -253,14 +253,14 @@ func TestDriverThatFailsInsideALine(t *testing.T) {
 var badConfig = Config{PipelineDepth: 8, MaxConnsPerOrigin: 1, Breaker: Breaker{Disabled: true}}
 
 // newBadFlight is a server that echoes over connections that are bad on this side.
-func newBadFlight(t *testing.T, bad func(*badConn), start func(*memory) *Scheduler) *flight {
+func newBadFlight(t *testing.T, bad func(*badConn), start func(*pipes) *Scheduler) *flight {
 	f := &flight{}
-	f.memory = memory{serve: answering(echo), wrap: func(nc net.Conn) net.Conn {
+	f.pipes = pipes{serve: answering(echo), wrap: func(nc net.Conn) net.Conn {
 		c := &badConn{Conn: nc}
 		bad(c)
 		return c
 	}}
-	f.s = start(&f.memory)
+	f.s = start(&f.pipes)
 	if _, err := get(t.Context(), f.s, piped); err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +287,7 @@ func TestSessionEndsOverADriverThatDoesNot(t *testing.T) {
 					} else {
 						c.write = hang
 					}
-				}, func(m *memory) *Scheduler {
+				}, func(m *pipes) *Scheduler {
 					cfg := badConfig
 					cfg.Driver = m
 					s, err := Start(cfg)
@@ -359,7 +359,7 @@ func TestFailedWriteEndsALine(t *testing.T) {
 			in(t, func(t *testing.T) {
 				var broken atomic.Bool
 				var conns, dials atomic.Int64
-				m := &memory{
+				m := &pipes{
 					serve: func(nc net.Conn) {
 						if conns.Add(1) > 1 {
 							answering(echo)(nc)

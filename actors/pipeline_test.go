@@ -42,7 +42,7 @@ type result struct {
 // flight is a server whose first connection answers one call, reads all that come
 // next, and does what the test says once it has so many. Other connections echo.
 type flight struct {
-	memory
+	pipes
 	s     *Scheduler
 	calls int
 	then  func(nc net.Conn)
@@ -114,7 +114,7 @@ func (f *flight) wantBody(t *testing.T, n int, body string) {
 
 func TestAnswersGoToTheirCallers(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: answering(echo)}
+		m := &pipes{serve: answering(echo)}
 		s := m.start(t, Config{PipelineDepth: 16, MaxConnsPerOrigin: 1})
 		var all sync.WaitGroup
 		for i := range 40 {
@@ -142,7 +142,7 @@ func TestQueuedCallsGoOutInOneWrite(t *testing.T) {
 	in(t, func(t *testing.T) {
 		var writes atomic.Int64
 		proceed := make(chan struct{})
-		m := &memory{
+		m := &pipes{
 			serve: func(nc net.Conn) {
 				br := bufio.NewReader(nc)
 				readRequest(br)

@@ -51,7 +51,7 @@ func wantQuiet(t *testing.T, s *Scheduler) {
 
 func TestConnectionIsReused(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: answering(greeting)}
+		m := &pipes{serve: answering(greeting)}
 		s := m.start(t, Config{})
 		for range 5 {
 			body, err := get(t.Context(), s)
@@ -65,7 +65,7 @@ func TestConnectionIsReused(t *testing.T) {
 
 func TestShutdownLetsTheBusyFinishAndRefusesTheRest(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: answering(func(*http.Request) string { time.Sleep(time.Second); return hello })}
+		m := &pipes{serve: answering(func(*http.Request) string { time.Sleep(time.Second); return hello })}
 		s := m.start(t, Config{MaxConnsPerOrigin: 1})
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -92,7 +92,7 @@ func TestShutdownLetsTheBusyFinishAndRefusesTheRest(t *testing.T) {
 
 func TestShutdownCutsOffWhenItsContextEnds(t *testing.T) {
 	in(t, func(t *testing.T) {
-		m := &memory{serve: func(nc net.Conn) { io.Copy(io.Discard, nc) }}
+		m := &pipes{serve: func(nc net.Conn) { io.Copy(io.Discard, nc) }}
 		s := m.start(t, Config{})
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -112,7 +112,7 @@ func TestShutdownCutsOffWhenItsContextEnds(t *testing.T) {
 func TestCloseEndsCallsInEveryPhase(t *testing.T) {
 	in(t, func(t *testing.T) {
 		dialing := make(chan struct{})
-		m := &memory{serve: func(nc net.Conn) { io.Copy(io.Discard, nc) }, dial: func(ctx context.Context) error {
+		m := &pipes{serve: func(nc net.Conn) { io.Copy(io.Discard, nc) }, dial: func(ctx context.Context) error {
 			select {
 			case dialing <- struct{}{}:
 				return nil
@@ -146,7 +146,7 @@ func TestCloseEndsCallsInEveryPhase(t *testing.T) {
 }
 
 func TestDriverStartAndStop(t *testing.T) {
-	d := &startable{memory: memory{serve: answering(greeting)}}
+	d := &startable{pipes: pipes{serve: answering(greeting)}}
 	s, err := Start(Config{Driver: d})
 	if err != nil || d.started != 1 {
 		t.Fatalf("started %d times: %v", d.started, err)
@@ -163,7 +163,7 @@ func TestDriverStartAndStop(t *testing.T) {
 }
 
 type startable struct {
-	memory
+	pipes
 	started, stopped int
 	fail             error
 }
@@ -173,7 +173,7 @@ func (d *startable) Start(context.Context) error { d.started++; return d.fail }
 func (d *startable) Stop(context.Context) error { d.stopped++; return nil }
 
 func TestManyCallersOverFewConnections(t *testing.T) {
-	m := &memory{serve: answering(greeting)}
+	m := &pipes{serve: answering(greeting)}
 	s := m.start(t, Config{MaxConnsPerOrigin: 4})
 	var wg sync.WaitGroup
 	for range 100 {

@@ -10,11 +10,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/seed53b03582/troupe/conn/memory"
 )
 
-// memory is a Driver whose sockets are pipes in memory: with them the clock of a
+// pipes is a Driver whose sockets are pipes in memory: with them the clock of a
 // synctest bubble stands still until everybody waits.
-type memory struct {
+type pipes struct {
 	serve func(net.Conn)                  // the server's side of each connection
 	dial  func(ctx context.Context) error // runs before each dial, if set
 	wrap  func(net.Conn) net.Conn         // changes the client's side, if set
@@ -23,14 +25,14 @@ type memory struct {
 	wg    sync.WaitGroup
 }
 
-func (m *memory) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
+func (m *pipes) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	m.dials.Add(1)
 	if m.dial != nil {
 		if err := m.dial(ctx); err != nil {
 			return nil, err
 		}
 	}
-	client, server := net.Pipe()
+	client, server := memory.Pipe(memory.Link{Window: -1}) // a write waits for its reader
 	m.open.Add(1)
 	m.wg.Go(func() {
 		defer m.open.Add(-1)
@@ -68,7 +70,7 @@ func greeting(*http.Request) string { return hello }
 
 // start brings up a scheduler over m, to be closed with the test, after which no
 // server side may be left.
-func (m *memory) start(t *testing.T, cfg Config) *Scheduler {
+func (m *pipes) start(t *testing.T, cfg Config) *Scheduler {
 	t.Helper()
 	cfg.Driver = m
 	s, err := Start(cfg)
