@@ -13,7 +13,7 @@ import (
 )
 
 // newGateway asks the handlers given, in order, as up1, up2 and so on.
-func newGateway(t *testing.T, m *memory, handlers ...http.HandlerFunc) *gateway {
+func newGateway(t *testing.T, m *memoryNetwork, handlers ...http.HandlerFunc) *gateway {
 	t.Helper()
 	s, err := api.NewSession(api.Config{Driver: m, Breaker: api.Breaker{Failures: 2, OpenFor: time.Hour}})
 	if err != nil {
@@ -54,7 +54,7 @@ func dead(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 func hanging(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 func TestAnswerMergesAllParts(t *testing.T) {
-	inBubble(t, func(t *testing.T, m *memory) {
+	inBubble(t, func(t *testing.T, m *memoryNetwork) {
 		status, a := ask(t, newGateway(t, m, fast, fast))
 		if status != http.StatusOK || !a.Complete {
 			t.Errorf("status %d, complete %v", status, a.Complete)
@@ -65,7 +65,7 @@ func TestAnswerMergesAllParts(t *testing.T) {
 }
 
 func TestAnswerIsPartialWhereUpstreamsFail(t *testing.T) {
-	inBubble(t, func(t *testing.T, m *memory) {
+	inBubble(t, func(t *testing.T, m *memoryNetwork) {
 		g := newGateway(t, m, fast, dead, hanging,
 			func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "{}", http.StatusServiceUnavailable) },
 			func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") })
@@ -86,7 +86,7 @@ func TestAnswerIsPartialWhereUpstreamsFail(t *testing.T) {
 }
 
 func TestDeadUpstreamIsCutOff(t *testing.T) {
-	inBubble(t, func(t *testing.T, m *memory) {
+	inBubble(t, func(t *testing.T, m *memoryNetwork) {
 		g := newGateway(t, m, fast, dead)
 		for range 2 {
 			_, a := ask(t, g)
@@ -102,7 +102,7 @@ func TestDeadUpstreamIsCutOff(t *testing.T) {
 }
 
 func TestNothingToMergeIsBadGateway(t *testing.T) {
-	inBubble(t, func(t *testing.T, m *memory) {
+	inBubble(t, func(t *testing.T, m *memoryNetwork) {
 		if status, a := ask(t, newGateway(t, m, dead)); status != http.StatusBadGateway || a.Complete {
 			t.Errorf("status %d, complete %v", status, a.Complete)
 		}

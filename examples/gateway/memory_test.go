@@ -1,95 +1,45 @@
 package main
 
 import (
-	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/seed53b03582/troupe/conn/memory"
 )
 
-// memory is a network of pipes. In a bubble of time, with it, nothing takes longer than
-// it is made to.
-type memory struct {
-	mu        sync.Mutex
-	listeners map[string]*pipeListener // by address
+// memoryNetwork is one in memory. In a bubble of time, with it, nothing takes longer than it is
+// made to.
+type memoryNetwork struct {
+	*memory.Network
+	ports atomic.Int32
 }
 
 // listen takes any port for a free one.
-func (m *memory) listen(string) (net.Listener, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.listeners == nil {
-		m.listeners = map[string]*pipeListener{}
-	}
-	l := &pipeListener{
-		addr:   &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1024 + len(m.listeners)},
-		conns:  make(chan net.Conn),
-		closed: make(chan struct{}),
-	}
-	m.listeners[l.addr.String()] = l
-	return l, nil
-}
-
-func (m *memory) DialContext(ctx context.Context, _, address string) (net.Conn, error) {
-	m.mu.Lock()
-	l := m.listeners[address]
-	m.mu.Unlock()
-	if l == nil {
-		return nil, syscall.ECONNREFUSED
-	}
-	client, server := net.Pipe()
-	select {
-	case l.conns <- server:
-		return client, nil
-	case <-l.closed:
-		return nil, syscall.ECONNREFUSED
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-type pipeListener struct {
-	addr   net.Addr
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (l *pipeListener) Addr() net.Addr { return l.addr }
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return nil
+func (m *memoryNetwork) listen(string) (net.Listener, error) {
+	return m.Listen(fmt.Sprintf("127.0.0.1:%d", 1024+m.ports.Add(1)))
 }
 
 // inBubble runs a test in a bubble of time with a network of its own.
-func inBubble(t *testing.T, test func(t *testing.T, m *memory)) {
+func inBubble(t *testing.T, test func(t *testing.T, m *memoryNetwork)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { test(t, new(memory)) })
+	synctest.Test(t, func(t *testing.T) { test(t, &memoryNetwork{Network: memory.New(1)}) })
 }
 
 // options are those that a user has, over this network.
-func (m *memory) options(o options) options {
+func (m *memoryNetwork) options(o options) options {
 	o.patience = 2 * time.Second
 	o.network = network{listen: m.listen, driver: m}
 	return o
 }
 
 // serve starts an upstream for a test and returns its URL.
-func (m *memory) serve(t *testing.T, h http.HandlerFunc) string {
+func (m *memoryNetwork) serve(t *testing.T, h http.HandlerFunc) string {
 	t.Helper()
 	l, err := m.listen("")
 	if err != nil {

@@ -50,7 +50,7 @@ func (p *transcript) want(t *testing.T, patterns ...string) {
 const nothingLeft = `left behind: 0 connection actors, 0 sockets, 0 goroutines`
 
 func TestRunShowsBreakerOpenProbeAndClose(t *testing.T) {
-	inBubble(t, func(t *testing.T, m *memory) {
+	inBubble(t, func(t *testing.T, m *memoryNetwork) {
 		var out transcript
 		if err := run(t.Context(), m.options(options{length: 3 * time.Second, rps: 80}), &out); err != nil {
 			t.Fatalf("%v\n%s", err, &out)
@@ -72,7 +72,7 @@ func TestRunShowsBreakerOpenProbeAndClose(t *testing.T) {
 }
 
 func TestRunRedrawsOnTerminal(t *testing.T) {
-	inBubble(t, func(t *testing.T, m *memory) {
+	inBubble(t, func(t *testing.T, m *memoryNetwork) {
 		var out transcript
 		if err := run(t.Context(), m.options(options{length: 3 * time.Second, rps: 50, terminal: true}), &out); err != nil {
 			t.Fatalf("%v\n%s", err, &out)
@@ -82,7 +82,7 @@ func TestRunRedrawsOnTerminal(t *testing.T) {
 }
 
 func TestRunOnGivenUpstreams(t *testing.T) {
-	inBubble(t, func(t *testing.T, m *memory) {
+	inBubble(t, func(t *testing.T, m *memoryNetwork) {
 		up := m.serve(t, fast)
 		var out transcript
 		user := strings.Replace(up, "://", "://me:secret@", 1)
@@ -98,7 +98,7 @@ func TestRunOnGivenUpstreams(t *testing.T) {
 }
 
 func TestRunFailsWhereNothingIsMerged(t *testing.T) {
-	inBubble(t, func(t *testing.T, m *memory) {
+	inBubble(t, func(t *testing.T, m *memoryNetwork) {
 		var out transcript
 		err := run(t.Context(), m.options(options{length: time.Second, rps: 50, upstreams: []string{m.serve(t, dead)}}), &out)
 		if err == nil || !strings.Contains(err.Error(), "no request was answered") {
@@ -109,7 +109,7 @@ func TestRunFailsWhereNothingIsMerged(t *testing.T) {
 }
 
 func TestServeUntilInterrupted(t *testing.T) {
-	inBubble(t, func(t *testing.T, m *memory) {
+	inBubble(t, func(t *testing.T, m *memoryNetwork) {
 		serveUntilInterrupted(t, m.options(options{length: time.Second}), func(*transcript) { synctest.Wait() })
 	})
 }
