@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 
 	"github.com/seed53b03582/troupe/conn"
 	"github.com/seed53b03582/troupe/conn/http1"
@@ -226,7 +225,7 @@ func frame(buf []byte, n int, last bool) []byte {
 	start, end := chunkRoom, chunkRoom+n
 	if n > 0 {
 		var line [chunkRoom]byte
-		size := append(strconv.AppendInt(line[:0], int64(n), 16), http1.ChunkEnd...)
+		size := http1.AppendChunkHead(line[:0], n)
 		start -= len(size)
 		copy(buf[start:], size)
 		end += copy(buf[end:], http1.ChunkEnd)

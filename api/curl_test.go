@@ -80,3 +80,14 @@ func TestCurlOfAResponse(t *testing.T) {
 		t.Errorf("after Release: %q", got)
 	}
 }
+
+// The one-shot functions have it too.
+func TestCurlOneShot(t *testing.T) {
+	line, err := Curl("PUT", "http://h/a", Body(strings.NewReader("x")))
+	if err != nil || !strings.Contains(line, "http://h/a") || !strings.Contains(line, "PUT") {
+		t.Errorf("%s, %v", line, err)
+	}
+	if _, err := Curl("GET", "http://h:port/"); err == nil {
+		t.Error("a URL that is none")
+	}
+}

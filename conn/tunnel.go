@@ -166,15 +166,16 @@ var errProxyClosed = fmt.Errorf("the proxy closed the connection before its answ
 
 // connect asks for the tunnel (RFC 9110 §9.3.6).
 func (p *Proxy) connect(rw io.ReadWriter, address string, fault *ProxyError) {
-	if !http1.ValidTarget(address) {
+	ask, err := http1.AppendRequestLine(nil, "CONNECT", address)
+	if err != nil {
 		fault.Err = errors.New("the host has a space, control character or letter beyond ASCII")
 		return
 	}
-	ask := "CONNECT " + address + " HTTP/1.1\r\nHost: " + address + "\r\nUser-Agent: troupe\r\n"
+	ask = append(ask, "Host: "+address+"\r\nUser-Agent: troupe\r\n"...)
 	if a := p.Authorization(); a != "" {
-		ask += "Proxy-Authorization: " + a + "\r\n"
+		ask = append(ask, "Proxy-Authorization: "+a+"\r\n"...)
 	}
-	if _, err := io.WriteString(rw, ask+"\r\n"); err != nil {
+	if _, err := rw.Write(http1.AppendEnd(ask)); err != nil {
 		fault.Err = err
 		return
 	}
