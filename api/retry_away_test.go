@@ -23,11 +23,14 @@ import (
 
 // awayFor is a server whose port refuses until so long after the first dial.
 func awayFor(d time.Duration) *pipes {
+	var mu sync.Mutex // dials may be under way at the same time
 	var back time.Time
 	return &pipes{
 		serve: answering(func(int, int, *http.Request) string { return ok }),
-		fail: func(n int) error {
-			if n == 1 {
+		fail: func(int) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if back.IsZero() {
 				back = time.Now().Add(d)
 			}
 			if time.Now().Before(back) {
