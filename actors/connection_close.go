@@ -52,10 +52,12 @@ const closePatience = 3 * time.Second
 func (c *connection) end(ctx actor.Context, out pool.Outcome, err error) {
 	c.out, c.err = out, err
 	c.close()
+	if c.io != nil && c.report == nil {
+		// What is known waits neither for a driver nor for the mailbox to be free: the caller
+		// of the exchange is told next, and what it asks then comes behind this.
+		c.deliver(&connEnded{c.entry, out})
+	}
 	if c.io != nil && c.io.Gone() != nil && c.sched.group.run(c.awaitGone) {
-		if c.report == nil {
-			c.report = &connEnded{c.entry, out} // what is known is not to wait for the driver
-		}
 		return
 	}
 	ctx.Stop(ctx.Self())
