@@ -163,7 +163,7 @@ func (r *request) close(resp *Response) {
 // restart begins to count anew, for a request of another kind.
 func (r *request) restart() {
 	r.tries, r.reused, r.fresh, r.began = 0, 0, false, actors.Moment{}
-	if r.extras != noExtras {
+	if r.extras != &r.session.noExtras {
 		r.nonce = digest.Try{}
 	}
 }

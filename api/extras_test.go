@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// All calls without options share one noExtras: what is written into it would show in
+// A session's calls without options share its noExtras: what is written into it would show in
 // those of others.
 func TestCallsWithoutOptionsWriteIntoExtrasOfTheirOwn(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -38,7 +38,7 @@ func TestCallsWithoutOptionsWriteIntoExtrasOfTheirOwn(t *testing.T) {
 	for _, url := range []string{"http://us%0Aer:word@127.0.0.1:1/", "http://us:er@127.0.0.1:1/", "http://a\x00b/", server.URL + "/#x"} {
 		s.Get(t.Context(), url)
 	}
-	if !reflect.DeepEqual(noExtras, new(extras)) {
-		t.Errorf("%+v", *noExtras)
+	if !reflect.DeepEqual(&s.noExtras, new(extras)) {
+		t.Errorf("%+v", s.noExtras)
 	}
 }

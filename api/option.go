@@ -56,7 +56,7 @@ type request struct {
 	decodes bool   // the head asks for content codings on its own account
 	given   option // which options were there
 
-	*extras         // noExtras until there are any: written through more alone, but by options
+	*extras         // the session's noExtras until there are any: written through more alone, but by options
 	spare   *extras // kept for the next call that has any
 }
 
@@ -96,12 +96,9 @@ type extras struct {
 	incoming   intake // the body of a streamed answer
 }
 
-// noExtras is only read.
-var noExtras = new(extras)
-
 // more are the extras to be written.
 func (r *request) more() *extras {
-	if r.extras == noExtras {
+	if r.extras == &r.session.noExtras {
 		if r.spare == nil {
 			r.spare = new(extras)
 		}
@@ -111,7 +108,7 @@ func (r *request) more() *extras {
 }
 
 func newRequest(s *Session, call *actors.Call) *request {
-	return &request{session: s, call: call, extras: noExtras}
+	return &request{session: s, call: call, extras: &s.noExtras}
 }
 
 // field is a name with a value: of a header, a query or a form.
@@ -183,7 +180,7 @@ func (r *request) refuse(field, reason, fix string) {
 
 // reset forgets the call but keeps the memory.
 func (r *request) reset() {
-	if x := r.extras; x != noExtras {
+	if x := r.extras; x != &r.session.noExtras {
 		*x = extras{
 			fields:       emptied(x.fields),
 			buf:          x.buf[:0],
@@ -197,7 +194,7 @@ func (r *request) reset() {
 		}
 		r.spare = x
 	}
-	*r = request{session: r.session, call: r.call, extras: noExtras, spare: r.spare}
+	*r = request{session: r.session, call: r.call, extras: &r.session.noExtras, spare: r.spare}
 }
 
 // emptied drops what a slice refers to, not its capacity.

@@ -98,7 +98,7 @@ func (r *request) becomesGet(status int) bool {
 func (r *request) leave(to uri.URL) {
 	if !r.to.url().SameOrigin(to) {
 		r.crossed = true
-		if r.extras != noExtras {
+		if r.extras != &r.session.noExtras {
 			r.authorize, r.host, r.connection = "", "", nil
 			r.crossTLS(to.Host)
 		}

@@ -22,6 +22,7 @@ type Session struct {
 	// The pools are the session's own: memory made inside a testing/synctest
 	// bubble must not be used outside.
 	requests  sync.Pool // of *request
+	noExtras  extras    // of all calls that have none: only read
 	decoders  coding.Decoders
 	digests   digest.Nonces
 	crossings crossings
