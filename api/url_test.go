@@ -14,7 +14,7 @@ import (
 
 func TestURLFragment(t *testing.T) {
 	const raw = "http://u:p@h/a?b#c d"
-	r := newRequest(nil, nil)
+	r := newRequest(new(Session), nil)
 	var err error
 	if r.to, err = locate(raw); err != nil {
 		t.Fatal(err)
