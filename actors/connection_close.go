@@ -47,8 +47,8 @@ func (c *connection) look(ctx actor.Context) {
 // given to another. Closing takes microseconds, but the machine may be slow.
 const closePatience = 3 * time.Second
 
-// end closes the socket and stops the actor; the dispatcher hears of it when the
-// actor has terminated.
+// end closes the socket and stops the actor. The dispatcher hears at once what that says about
+// the origin; the slot is free when the actor has terminated.
 func (c *connection) end(ctx actor.Context, out pool.Outcome, err error) {
 	c.out, c.err = out, err
 	c.close()

@@ -301,7 +301,7 @@ func (d *dispatcher) snapshot(now instant) Snapshot {
 		c := connOf(e).snapshot(now)
 		c.Origin, c.Age = e.Origin.Name, now.Since(e.Born)
 		c.InFlight = e.InFlight()
-		if e.State == pool.EntryOwned && !d.sched.cfg.Fresh {
+		if e.Owned() && !d.sched.cfg.Fresh {
 			c.State = "leased"
 		}
 		snap.Conns = append(snap.Conns, c)

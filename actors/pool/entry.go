@@ -25,7 +25,7 @@ import "time"
 //	any       closed             gone             the slot is free for who starves or waits
 
 func (p *Pool) dial(now Instant, o *Origin) {
-	e := &Entry{Origin: o, Born: now, State: entryDialing, spare: o.waiters.Len() <= o.dialing.Len()}
+	e := &Entry{Origin: o, Born: now, state: entryDialing, spare: o.waiters.Len() <= o.dialing.Len()}
 	o.conns++
 	o.dialed++
 	o.dialing.pushBack(&e.inOrigin, e)
@@ -42,7 +42,7 @@ func (p *Pool) dial(now Instant, o *Origin) {
 
 // ConnUp: a dial has succeeded.
 func (p *Pool) ConnUp(now Instant, e *Entry) {
-	if e.State != entryDialing {
+	if e.state != entryDialing {
 		return // told to stop meanwhile
 	}
 	e.inOrigin.remove()
@@ -69,7 +69,7 @@ func (p *Pool) ConnUp(now Instant, e *Entry) {
 // keep is how long the server said it keeps it, and took how long the last answer took; 0:
 // unknown.
 func (p *Pool) ConnIdle(now Instant, e *Entry, out Outcome, keep, took time.Duration) {
-	switch e.State {
+	switch e.state {
 	case entryBusy:
 		e.idleSince, e.usedAt = now, now
 		if keep > 0 {
@@ -88,7 +88,7 @@ func (p *Pool) ConnIdle(now Instant, e *Entry, out Outcome, keep, took time.Dura
 
 // Answered: the origin has answered a probe whose body goes on.
 func (p *Pool) Answered(now Instant, e *Entry, out Outcome) {
-	if e.State == entryBusy && e.probe != nil {
+	if e.state == entryBusy && e.probe != nil {
 		p.report(now, e.Origin, out, &e.probe)
 	}
 }
@@ -127,7 +127,7 @@ func (p *Pool) offer(now Instant, e *Entry) {
 		return
 	}
 	p.becomeIdle(now, e)
-	if e.State == entryIdle && e.Origin.waiters.Len() > 0 {
+	if e.state == entryIdle && e.Origin.waiters.Len() > 0 {
 		p.serve(now, e.Origin) // those who wait find it too old: their dial needs its slot
 	}
 }
@@ -188,18 +188,18 @@ func (p *Pool) becomeIdle(now Instant, e *Entry) {
 		}
 	}
 	switch {
-	case e.owner == nil && e.State == entryLooking:
-		e.State = entryIdle
+	case e.owner == nil && e.state == entryLooking:
+		e.state = entryIdle
 		p.list(e) // it keeps its place
 	case e.owner == nil:
-		e.State = entryIdle
+		e.state = entryIdle
 		p.ListMostRecent()
 		p.mostRecent = e
 	case p.cfg.Fresh:
-		e.State = EntryOwned
+		e.state = entryOwned
 		insertByIdle(&p.owned, &e.inIdle, e)
 	default:
-		e.State = EntryOwned
+		e.state = entryOwned
 		return // leased: its owner hands it back
 	}
 	if p.sweepAt == 0 {
@@ -237,11 +237,11 @@ func insertByIdle(l *List[*Entry], k *Link[*Entry], e *Entry) {
 
 // stop ends a connection. Its slot is free once its actor has ended.
 func (p *Pool) stop(e *Entry) {
-	if e.State >= entryStopping {
+	if e.state >= entryStopping {
 		return
 	}
 	p.unlist(e)
-	e.State = entryStopping
+	e.state = entryStopping
 	p.do(EffStop, nil, e)
 }
 
@@ -257,20 +257,20 @@ type End struct {
 
 // Close: somebody outside has closed the connection. Its actor is about to end.
 func (p *Pool) Close(e *Entry) {
-	if e.closing = true; e.State == entryIdle {
+	if e.closing = true; e.state == entryIdle {
 		p.stop(e)
 	}
 }
 
 // Closed: the actor of e has ended, and its socket is closed.
 func (p *Pool) Closed(now Instant, e *Entry, x End) {
-	if e.State == entryGone {
+	if e.state == entryGone {
 		return
 	}
-	o, was := e.Origin, e.State
+	o, was := e.Origin, e.state
 	p.unlist(e)
 	e.inEntries.remove()
-	e.State = entryGone
+	e.state = entryGone
 	o.conns--
 	if r := e.room; r != nil {
 		r.making--
@@ -296,11 +296,11 @@ func (p *Pool) Closed(now Instant, e *Entry, x End) {
 // ConnEnded: the connection of e takes no more calls. Its slot is free once its actor has
 // ended.
 func (p *Pool) ConnEnded(now Instant, e *Entry, x End) {
-	if e.State == entryGone || e.State == entryDialing {
+	if e.state == entryGone || e.state == entryDialing {
 		return // of a dial, closed tells with its error
 	}
 	p.unlist(e)
-	e.State = entryStopping
+	e.state = entryStopping
 	p.ended(now, e, x)
 }
 

@@ -220,7 +220,7 @@ func TestNobodyIsHeldForEver(t *testing.T) {
 		for range 400 { // from now on all is well
 			w.pass(time.Second)
 			for n, e := range w.seats {
-				switch e.State {
+				switch e.state {
 				case entryDialing:
 					w.up(n + 1)
 				case entryBusy:
@@ -258,7 +258,7 @@ func chaos(w *world, r *rand.Rand, step int) {
 		}
 	case n == 0:
 	default:
-		switch e := w.seat(n); e.State {
+		switch e := w.seat(n); e.state {
 		case entryDialing:
 			if r.IntN(3) == 0 {
 				w.up(n)

@@ -17,7 +17,7 @@ type Waiter struct {
 	Probing bool // the breaker waits for how this goes
 
 	Since   Instant
-	inQueue Link[*Waiter] // in origin.waiters, origin.held or pin.pinned
+	inQueue Link[*Waiter] // in Origin.waiters, Origin.held or Entry.pinned
 	probe   probe         // half-open: to be settled
 
 	Entry   *Entry  // the answer, unless it was refused
@@ -85,7 +85,7 @@ func (w *Waiter) Refused() error {
 	return w.Extra.Err
 }
 
-// seatState is what the scheduler uses a connection for.
+// entryState is what the scheduler uses a connection for.
 type entryState uint8
 
 const (
@@ -93,7 +93,7 @@ const (
 	entryIdle                       // in the pool
 	entryBusy                       // granted to one call
 	entryLooking                    // taken out for a look at its socket
-	EntryOwned                      // out of the pool, waiting for its owner's next call
+	entryOwned                      // out of the pool, waiting for its owner's next call
 	entryStopping                   // told to end; the slot is freed when it has
 	entryGone                       // ended
 )
@@ -103,7 +103,7 @@ const (
 type Entry struct {
 	Of     any // the connection: not looked at
 	Origin *Origin
-	State  entryState
+	state  entryState
 	Born   Instant
 	ends   Instant // MaxConnAge, jittered; 0: never
 
@@ -133,6 +133,9 @@ type Entry struct {
 	inEntries Link[*Entry] // in Pool.Entries
 	inOpen    Link[*Entry] // in origin.open
 }
+
+// Owned tells whether the connection is out of the pool, waiting for its owner's next call.
+func (e *Entry) Owned() bool { return e.state == entryOwned }
 
 // Origin is the scheduling state of one origin: a plain struct without I/O and, but
 // for its breaker's gobreaker, without a clock.

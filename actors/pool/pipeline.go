@@ -27,7 +27,7 @@ func (p *Pool) takeOpen(now Instant, o *Origin, w *Waiter) *Entry {
 }
 
 func (p *Pool) hasRoom(now Instant, e *Entry, w *Waiter) bool {
-	return e.State == entryBusy && e.pipelined > 0 && e.pipelined < p.cfg.PipelineDepth &&
+	return e.state == entryBusy && e.pipelined > 0 && e.pipelined < p.cfg.PipelineDepth &&
 		e.proven && !e.silent && e.probe == nil && e.owner == nil && e.pinned.Len() == 0 &&
 		(e.ends == 0 || now < e.ends) && !e.closing && p.starvingBefore(e, w) == nil
 }
@@ -65,7 +65,7 @@ func (p *Pool) fillPipeline(now Instant, e *Entry) {
 
 // CallsEnded: calls that share e have been answered.
 func (p *Pool) CallsEnded(now Instant, e *Entry, t Report) {
-	if e.State != entryBusy {
+	if e.state != entryBusy {
 		return // told to stop meanwhile
 	}
 	if t.OK+t.Failed > 0 {
@@ -119,7 +119,7 @@ func (p *Pool) leftPipeline(now Instant, e *Entry, n int) {
 
 // ConnSilent: a caller that shares e could wait no longer.
 func (p *Pool) ConnSilent(now Instant, e *Entry, out Outcome, had time.Duration) {
-	if e.State != entryBusy || e.pipelined == 0 {
+	if e.state != entryBusy || e.pipelined == 0 {
 		return
 	}
 	e.silent = true
@@ -133,7 +133,7 @@ func (p *Pool) ConnSilent(now Instant, e *Entry, out Outcome, had time.Duration)
 
 // InFlight is how many calls use e.
 func (e *Entry) InFlight() int {
-	if e.State == entryBusy {
+	if e.state == entryBusy {
 		return max(e.pipelined, 1)
 	}
 	return 0

@@ -46,7 +46,7 @@ type Pool struct {
 	stalled  Instant // when it was last seen that this process had stood still
 	sweepAt  Instant // 0: none due
 	expiry   Instant // no idle connection ends before
-	Wake     Instant // when tick wants to be called
+	Wake     Instant // when Tick wants to be called
 	Effects  []Effect
 	Suspects []Suspect
 	Dropped  []*Origin // forgotten since the effects were last carried out
@@ -62,12 +62,12 @@ type Effect struct {
 type effectKind uint8
 
 const (
-	EffGrant  effectKind = iota // tell w that it has e
-	EffRefuse                   // tell w of its err
-	EffDial                     // start an actor for e, which dials
-	EffStop                     // end the actor of e
+	EffGrant  effectKind = iota // tell the waiter that it has the entry
+	EffRefuse                   // tell the waiter why not
+	EffDial                     // start an actor for the entry, which dials
+	EffStop                     // end the actor of the entry
 	EffCut                      // the same, and its socket at once
-	EffLook                     // let the actor of e look at its socket
+	EffLook                     // let the actor of the entry look at its socket
 )
 
 // Suspect is an idle connection whose socket is to be peeked at, and since when
@@ -78,15 +78,16 @@ type Suspect struct {
 }
 
 var (
-	// errLeft answers a caller that has left.
+	// ErrLeft answers a caller that has left.
 	ErrLeft = errors.New("troupe: the caller has left")
-	// errGone tells that the connection a call wanted, and no other, has ended.
+	// ErrGone tells that the connection a call wanted, and no other, has ended.
 	ErrGone = errors.New("troupe: the connection has ended")
 )
 
-const (
-	Never = Instant(math.MaxInt64)
+// Never is a moment that does not come.
+const Never = Instant(math.MaxInt64)
 
+const (
 	// An origin is forgotten this long after its last connection ended, or
 	// earlier where more than maxEmpty of them are kept.
 	forgetAfter = 5 * time.Minute
@@ -98,6 +99,8 @@ const (
 	sweepAtLeast = 10 * time.Millisecond
 )
 
+// New makes a pool. random draws the jitter, in [0, 1); changed is told of each change of a
+// breaker's state, and must not call the pool.
 func New(cfg Config, random func() float64, changed func(*Origin, gobreaker.State, gobreaker.State)) *Pool {
 	cfg = cfg.withDefaults()
 	return &Pool{cfg: cfg, random: random, changed: changed, Wake: Never, expiry: Never}
@@ -163,9 +166,9 @@ func (p *Pool) acquirePinned(now Instant, w *Waiter) {
 	switch {
 	case o != wanted:
 		p.refuse(w, ErrWrongOrigin)
-	case e.State >= entryStopping || e.closing:
+	case e.state >= entryStopping || e.closing:
 		p.refuse(w, ErrGone)
-	case e.State == entryIdle, e.State == EntryOwned && e.owner == w.owner():
+	case e.state == entryIdle, e.state == entryOwned && e.owner == w.owner():
 		p.unlist(e)
 		p.grant(now, e, w)
 	case e.pinned.Len() >= p.cfg.MaxQueuePerOrigin:
@@ -230,10 +233,10 @@ func (p *Pool) grant(now Instant, e *Entry, w *Waiter) {
 	e.served = true
 	if w.Lease {
 		e.owner = w.owner()
-		e.State = EntryOwned
+		e.state = entryOwned
 		p.spare(now, e.Origin, &w.probe) // a lease is no request
 	} else {
-		e.State = entryBusy
+		e.state = entryBusy
 		e.probe = w.probe
 		e.Origin.requests++
 		p.joinPipeline(e, w)
@@ -356,13 +359,13 @@ func (p *Pool) AskRetry(now Instant, o *Origin) bool {
 // GiveBack: a lease has ended, or a call did not need its connection after all.
 func (p *Pool) GiveBack(now Instant, e *Entry, owner *Owner) {
 	switch {
-	case e.State == EntryOwned && e.owner == owner && owner != nil:
+	case e.state == entryOwned && e.owner == owner && owner != nil:
 		e.owner = nil
 		e.idleSince = now
 		p.offer(now, e)
-	case e.State == entryBusy && e.owner == owner && owner != nil:
+	case e.state == entryBusy && e.owner == owner && owner != nil:
 		e.owner = nil // the call under way reports it idle
-	case e.State == entryBusy && owner == nil:
+	case e.state == entryBusy && owner == nil:
 		e.Origin.requests--
 		p.leftPipeline(now, e, min(e.pipelined, 1))
 	}
@@ -385,12 +388,12 @@ func (p *Pool) Drain(now Instant) {
 			e.dialFor, w.Extra.Dial = nil, nil
 			p.dismiss(now, w, ErrSessionClosed)
 		}
-		switch e.State {
+		switch e.state {
 		case entryDialing:
 			if e.dialFor == nil && e.Origin.waiters.Len() == 0 {
 				p.stop(e)
 			}
-		case entryIdle, EntryOwned:
+		case entryIdle, entryOwned:
 			p.stop(e)
 		}
 	}
@@ -425,7 +428,7 @@ func (p *Pool) Cut(now Instant) {
 			p.dismiss(now, w, ErrSessionClosed)
 		}
 		p.unlist(e)
-		e.State = entryStopping
+		e.state = entryStopping
 		p.do(EffCut, nil, e)
 	}
 }

@@ -91,12 +91,12 @@ func (p *Pool) sweepInterval() time.Duration {
 // Suspicious: the socket of a connection that had been idle since since has
 // something to see. If it has not been used in between, its actor shall look.
 func (p *Pool) Suspicious(e *Entry, since Instant) {
-	idle := e.State == entryIdle || e.State == EntryOwned && e.inIdle.in == &p.owned
+	idle := e.state == entryIdle || e.state == entryOwned && e.inIdle.in == &p.owned
 	if !idle || e.idleSince != since {
 		return
 	}
 	p.unlist(e)
-	e.State = entryLooking
+	e.state = entryLooking
 	p.do(EffLook, nil, e)
 }
 
